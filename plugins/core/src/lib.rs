@@ -1,1 +1,24 @@
-//! Sluice's decisions.
+//! Sluice's decisions: pure Rust, without GStreamer, sockets or a clock.
+//!
+//! Nothing here blocks, sleeps or fails for reasons outside its arguments. Time comes in as `now`, the
+//! next deadline comes out of `poll_timeout`.
+
+pub mod catchup;
+pub mod group;
+pub mod id;
+pub mod keyframe;
+pub mod problem;
+pub mod redact;
+pub mod source;
+#[cfg(test)]
+mod testing;
+pub mod track;
+
+pub use catchup::CatchUp;
+pub use group::{GroupCache, GroupLimits};
+pub use id::{RouteId, SessionId};
+pub use keyframe::KeyFrameGate;
+pub use problem::Problem;
+pub use redact::redact;
+pub use source::{Scheme, SourceUri, SourceUriError, SrtMode, SrtOptions, TestOptions};
+pub use track::{AudioFormat, Codec, Format, Kind, Track, VideoFormat};

@@ -1,0 +1,455 @@
+//! Where a source is: a URI that was checked, with its secrets apart.
+
+mod options;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::redact::{MASK, redact};
+
+pub use options::{SrtMode, SrtOptions, TestOptions};
+
+/// What a source speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are the URI schemes")]
+pub enum Scheme {
+    Rtsp,
+    Rtsps,
+    Srt,
+    Udp,
+    Http,
+    Https,
+    File,
+    V4l2,
+    Test,
+}
+
+const SCHEMES: &[(&str, Scheme)] = &[
+    ("rtsp", Scheme::Rtsp),
+    ("rtsps", Scheme::Rtsps),
+    ("srt", Scheme::Srt),
+    ("udp", Scheme::Udp),
+    ("http", Scheme::Http),
+    ("https", Scheme::Https),
+    ("file", Scheme::File),
+    ("v4l2", Scheme::V4l2),
+    ("test", Scheme::Test),
+];
+
+impl Scheme {
+    /// Gives the scheme as it stands in a URI.
+    pub fn as_str(self) -> &'static str {
+        SCHEMES
+            .iter()
+            .find(|(_, scheme)| *scheme == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a text is not a source, in one sentence without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceUriError {
+    /// The scheme is not one of ours.
+    #[error(
+        "the source \"{shown}\" has the unknown scheme \"{scheme}\"; use rtsp, rtsps, srt, udp, http, https, file, v4l2 or test"
+    )]
+    UnknownScheme {
+        /// What was given, redacted.
+        shown: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// There is no scheme, and it is no absolute path.
+    #[error(
+        "the source \"{shown}\" has no scheme; give a URI such as rtsp://host/path, or an absolute path of a file"
+    )]
+    NoScheme {
+        /// What was given, redacted.
+        shown: String,
+    },
+    /// The scheme is known, but the rest does not fit it.
+    #[error("the source \"{shown}\" is not right: {why}")]
+    Malformed {
+        /// What was given, redacted.
+        shown: String,
+        /// What is wrong, and what would be right.
+        why: String,
+    },
+}
+
+/// Where a source is. Holding one proves that it was checked; `Display` and `Debug` hide its secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SourceUri {
+    scheme: Scheme,
+    place: Place,
+    credentials: Option<(String, String)>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Place {
+    /// RTSP and HTTP; the URL has no credentials.
+    Url(Url),
+    Srt {
+        host: Option<String>,
+        port: u16,
+        options: SrtOptions,
+    },
+    Udp {
+        host: Option<String>,
+        port: u16,
+    },
+    Path(PathBuf),
+    Test(TestOptions),
+}
+
+impl SourceUri {
+    /// Reads a URI, or an absolute path of a file.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that names what is wrong and what would be right, without secrets.
+    pub fn parse(text: &str) -> Result<Self, SourceUriError> {
+        let text = text.trim();
+        let wrong = |why: String| SourceUriError::Malformed {
+            shown: shown(text),
+            why,
+        };
+        if text.starts_with('/') {
+            return file(text).map_err(wrong);
+        }
+        let Some((scheme, rest)) = split_scheme(text) else {
+            return Err(SourceUriError::NoScheme { shown: shown(text) });
+        };
+        let lower = scheme.to_ascii_lowercase();
+        let Some((_, scheme)) = SCHEMES.iter().find(|(name, _)| *name == lower) else {
+            return Err(SourceUriError::UnknownScheme {
+                shown: shown(text),
+                scheme: lower,
+            });
+        };
+        if text.chars().any(char::is_control) {
+            return Err(wrong("it has a control character in it".to_owned()));
+        }
+        match scheme {
+            Scheme::Rtsp | Scheme::Rtsps | Scheme::Http | Scheme::Https => web(*scheme, text),
+            Scheme::Srt => srt(rest),
+            Scheme::Udp => udp(rest),
+            Scheme::File => file_uri(rest),
+            Scheme::V4l2 => v4l2(rest),
+            Scheme::Test => {
+                TestOptions::parse(rest).map(|options| Self::at(Scheme::Test, Place::Test(options)))
+            }
+        }
+        .map_err(wrong)
+    }
+
+    /// Gives what it speaks.
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Gives the user and the password, percent-decoded.
+    pub fn credentials(&self) -> Option<(&str, &str)> {
+        self.credentials
+            .as_ref()
+            .map(|(user, password)| (user.as_str(), password.as_str()))
+    }
+
+    /// Gives the URI for the element that opens it: without credentials and without passphrase.
+    pub fn location(&self) -> String {
+        let scheme = self.scheme;
+        match &self.place {
+            Place::Url(url) => url.to_string(),
+            Place::Srt {
+                host,
+                port,
+                options,
+            } => {
+                let host = host.as_deref().unwrap_or_default();
+                format!("srt://{}:{port}?{}", bracketed(host), options.query())
+            }
+            Place::Udp { host, port } => {
+                format!(
+                    "udp://{}:{port}",
+                    bracketed(host.as_deref().unwrap_or("0.0.0.0"))
+                )
+            }
+            Place::Path(path) => Url::from_file_path(path).map_or_else(
+                |()| format!("{scheme}://{}", path.display()),
+                |url| format!("{scheme}://{}", url.path()),
+            ),
+            Place::Test(options) => options.to_string(),
+        }
+    }
+
+    /// Gives the host, without the brackets of an IPv6 address; `None` means any or no host.
+    pub fn host(&self) -> Option<&str> {
+        match &self.place {
+            Place::Url(url) => url.host_str().map(|host| {
+                host.strip_prefix('[')
+                    .and_then(|h| h.strip_suffix(']'))
+                    .unwrap_or(host)
+            }),
+            Place::Srt { host, .. } | Place::Udp { host, .. } => host.as_deref(),
+            Place::Path(_) | Place::Test(_) => None,
+        }
+    }
+
+    /// Gives the port, or the scheme's usual one.
+    pub fn port(&self) -> Option<u16> {
+        match &self.place {
+            Place::Url(url) => url.port_or_known_default().or(match self.scheme {
+                Scheme::Rtsp => Some(554),
+                Scheme::Rtsps => Some(322),
+                Scheme::Srt
+                | Scheme::Udp
+                | Scheme::Http
+                | Scheme::Https
+                | Scheme::File
+                | Scheme::V4l2
+                | Scheme::Test => None,
+            }),
+            Place::Srt { port, .. } | Place::Udp { port, .. } => Some(*port),
+            Place::Path(_) | Place::Test(_) => None,
+        }
+    }
+
+    /// Gives the path of a file or of a v4l2 device.
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Path(path) => Some(path.clone()),
+            Place::Url(_) | Place::Srt { .. } | Place::Udp { .. } | Place::Test(_) => None,
+        }
+    }
+
+    /// Gives what an SRT source asks for.
+    pub const fn srt(&self) -> Option<&SrtOptions> {
+        match &self.place {
+            Place::Srt { options, .. } => Some(options),
+            Place::Url(_) | Place::Udp { .. } | Place::Path(_) | Place::Test(_) => None,
+        }
+    }
+
+    /// Gives what the known picture shall look like.
+    pub const fn test(&self) -> Option<&TestOptions> {
+        match &self.place {
+            Place::Test(options) => Some(options),
+            Place::Url(_) | Place::Srt { .. } | Place::Udp { .. } | Place::Path(_) => None,
+        }
+    }
+
+    const fn at(scheme: Scheme, place: Place) -> Self {
+        Self {
+            scheme,
+            place,
+            credentials: None,
+        }
+    }
+}
+
+impl fmt::Display for SourceUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let location = self.location();
+        let location = redact(&location);
+        match (&self.credentials, location.split_once("://")) {
+            (Some(_), Some((scheme, rest))) => write!(f, "{scheme}://{MASK}@{rest}"),
+            (Some(_) | None, _) => f.write_str(&location),
+        }
+    }
+}
+
+impl fmt::Debug for SourceUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceUri({self})")
+    }
+}
+
+impl std::str::FromStr for SourceUri {
+    type Err = SourceUriError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+/// Makes a refused text fit to be shown: short, redacted, without control characters.
+fn shown(text: &str) -> String {
+    let mut shown: String = redact(text)
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .take(120)
+        .collect();
+    if text.chars().count() > 120 {
+        shown.push('…');
+    }
+    shown
+}
+
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let plain = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    // `camera.local:554/stream` has no scheme, it has a port.
+    let port = !rest.starts_with("//")
+        && rest.starts_with(|c: char| c.is_ascii_digit())
+        && scheme != "test";
+    (plain && !port).then_some((scheme, rest))
+}
+
+fn web(scheme: Scheme, text: &str) -> Result<SourceUri, String> {
+    let mut url = Url::parse(text).map_err(|error| {
+        format!("{error}; write {scheme}://host/path, and in a password write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25")
+    })?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(format!("it has no host; write {scheme}://host/path"));
+    }
+    let user = decoded(url.username(), "user")?;
+    let password = decoded(url.password().unwrap_or_default(), "password")?;
+    let credentials = (!user.is_empty() || !password.is_empty()).then_some((user, password));
+    // Neither fails for a URL with a host.
+    let stripped = url.set_username("").and_then(|()| url.set_password(None));
+    stripped.map_err(|()| "its user and password cannot be read".to_owned())?;
+    url.set_fragment(None);
+    Ok(SourceUri {
+        scheme,
+        place: Place::Url(url),
+        credentials,
+    })
+}
+
+fn srt(rest: &str) -> Result<SourceUri, String> {
+    const SHAPE: &str = "write srt://host:port?mode=caller, or srt://:port?mode=listener";
+    let (authority, query) = authority(rest).ok_or(SHAPE)?;
+    let (host, port) = host_and_port(authority, SHAPE)?;
+    let options = SrtOptions::parse(query, host.is_none())?;
+    if host.is_none() && options.mode != SrtMode::Listener {
+        return Err(format!("a {} needs a host; {SHAPE}", options.mode.as_str()));
+    }
+    Ok(SourceUri::at(
+        Scheme::Srt,
+        Place::Srt {
+            host,
+            port,
+            options,
+        },
+    ))
+}
+
+fn udp(rest: &str) -> Result<SourceUri, String> {
+    const SHAPE: &str =
+        "write udp://:5000 for any address, or udp://@239.1.1.1:5000 for a multicast group";
+    let (authority, query) = authority(rest).ok_or(SHAPE)?;
+    let authority = authority.strip_prefix('@').unwrap_or(authority);
+    let (host, port) = host_and_port(authority, SHAPE)?;
+    if !query.is_empty() {
+        return Err(format!("udp has no options; {SHAPE}"));
+    }
+    Ok(SourceUri::at(Scheme::Udp, Place::Udp { host, port }))
+}
+
+/// Splits `//host:port/?query` into `host:port` and `query`.
+fn authority(rest: &str) -> Option<(&str, &str)> {
+    let (head, query) = rest
+        .strip_prefix("//")?
+        .split_once('?')
+        .unwrap_or((rest.strip_prefix("//")?, ""));
+    let head = head.strip_suffix('/').unwrap_or(head);
+    (!head.contains(['/', '#'])).then_some((head, query))
+}
+
+fn host_and_port(authority: &str, shape: &str) -> Result<(Option<String>, u16), String> {
+    let (host, port) = authority
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.starts_with('[') || host.ends_with(']'))
+        .ok_or_else(|| format!("it has no port; {shape}"))?;
+    let port = port
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)
+        .ok_or_else(|| format!("\"{port}\" is not a port (1 to 65535); {shape}"))?;
+    if host.is_empty() {
+        return Ok((None, port));
+    }
+    if host.contains('@') {
+        return Err(format!("it has a user in it; {shape}"));
+    }
+    let checked =
+        url::Host::parse(host).map_err(|_| format!("\"{host}\" is not a host; {shape}"))?;
+    let host = match checked {
+        url::Host::Domain(name) => name,
+        url::Host::Ipv4(address) => address.to_string(),
+        url::Host::Ipv6(address) => address.to_string(),
+    };
+    Ok((Some(host), port))
+}
+
+fn file_uri(rest: &str) -> Result<SourceUri, String> {
+    const SHAPE: &str = "write file:///path/to/file.mp4";
+    let path = match rest.strip_prefix("//") {
+        Some(after) if after.starts_with('/') => after,
+        Some(after) => after
+            .strip_prefix("localhost")
+            .filter(|path| path.starts_with('/'))
+            .ok_or_else(|| format!("a file's path is absolute; {SHAPE}"))?,
+        None if rest.starts_with('/') => rest,
+        None => return Err(format!("a file's path is absolute; {SHAPE}")),
+    };
+    if path.contains(['?', '#']) {
+        return Err("write ? as %3F and # as %23 in a file's path".to_owned());
+    }
+    file(&decoded(path, "path")?)
+}
+
+fn file(path: &str) -> Result<SourceUri, String> {
+    if path.contains('\0') || path.ends_with('/') {
+        return Err("it names no file; give the absolute path of a file".to_owned());
+    }
+    Ok(SourceUri::at(
+        Scheme::File,
+        Place::Path(PathBuf::from(path)),
+    ))
+}
+
+fn v4l2(rest: &str) -> Result<SourceUri, String> {
+    let device = rest
+        .strip_prefix("//")
+        .filter(|path| {
+            path.strip_prefix("/dev/").is_some_and(|name| {
+                !name.is_empty() && !name.contains("..") && !name.contains(['?', '#'])
+            })
+        })
+        .ok_or("a camera's device is under /dev; write v4l2:///dev/video0")?;
+    Ok(SourceUri::at(
+        Scheme::V4l2,
+        Place::Path(PathBuf::from(device)),
+    ))
+}
+
+fn decoded(text: &str, what: &str) -> Result<String, String> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| format!("its {what} is not UTF-8 after percent-decoding"))
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}
