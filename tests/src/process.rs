@@ -1,0 +1,174 @@
+//! Child processes whose output is read as it comes, and which never outlive the test.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::wait::{secs, within};
+
+/// A running child; killed by its pid when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts the command with all its output collected.
+    pub fn spawn(name: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{name} does not start ({command:?}): {e}"));
+        let (tx, lines) = channel();
+        let log = Arc::new(Mutex::new(String::new()));
+        if let Some(stdout) = child.stdout.take() {
+            follow(stdout, Arc::clone(&log), Some(tx));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            follow(stderr, Arc::clone(&log), None);
+        }
+        let stdin = child.stdin.take();
+        Self { name: name.to_owned(), child, stdin, lines, log }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that it has written to stdout and stderr so far.
+    pub fn log(&self) -> String {
+        self.log.lock().clone()
+    }
+
+    /// The next line on stdout, if one comes within `limit`.
+    pub fn next_line(&self, limit: Duration) -> Option<String> {
+        self.lines.recv_timeout(limit).ok()
+    }
+
+    /// Waits for the first stdout line that `pick` takes.
+    ///
+    /// # Panics
+    /// When none comes in time or the process ends before it, with its output.
+    pub fn wait_line<T>(&self, limit: Duration, pick: impl Fn(&str) -> Option<T>) -> T {
+        let end = Instant::now() + limit;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(value) = pick(&line) {
+                        return value;
+                    }
+                }
+                Err(_ended_or_late) => break,
+            }
+        }
+        panic!("{} did not say what was awaited; it wrote:\n{}", self.name, self.log());
+    }
+
+    /// Writes one line to its stdin.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("stdin is piped");
+        if let Err(e) = writeln!(stdin, "{line}").and_then(|()| stdin.flush()) {
+            panic!("{} takes no more commands: {e}; it wrote:\n{}", self.name, self.log.lock());
+        }
+    }
+
+    /// Sends a signal by name (`STOP`, `CONT`, `TERM`).
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status();
+        assert!(done.is_ok_and(|s| s.success()), "kill -{name} {} failed", self.pid());
+    }
+
+    /// Waits for its end.
+    pub fn wait_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
+        within(limit, || self.child.try_wait().ok().flatten())
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        // It may have ended by itself; then there is nothing left to do.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>, tx: Option<Sender<String>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            let Ok(line) = line else { return };
+            let mut log = log.lock();
+            log.push_str(&line);
+            log.push('\n');
+            drop(log);
+            if let Some(tx) = &tx {
+                // Nobody may be listening any more; the log still wants the line.
+                drop(tx.send(line));
+            }
+        }
+    });
+}
+
+/// Runs a command to its end and returns its stdout.
+///
+/// # Panics
+/// When it fails, with what it wrote.
+pub fn run(command: &mut Command) -> String {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+/// The path of one of this workspace's own programs, built beside the running one.
+///
+/// # Panics
+/// When it is not built; `make test` builds it first.
+pub fn our_binary(name: &str) -> PathBuf {
+    let me = std::env::current_exe().expect("a running program has a path");
+    // Tests lie in target/PROFILE/deps, programs in target/PROFILE.
+    let found = me.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|p| p.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built beside {}: run `make test`", me.display()))
+}
+
+/// A TCP port that was free a moment ago.
+pub fn free_tcp_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound").port()
+}
+
+/// A UDP port that was free a moment ago.
+pub fn free_udp_port() -> u16 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound").port()
+}
+
+/// How long anything on this machine may take to start.
+pub const START: Duration = secs(30);
