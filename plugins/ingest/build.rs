@@ -1,1 +1,5 @@
-fn main() { gst_plugin_version_helper::info() }
+//! Stamps the plugin with its version and release date.
+
+fn main() {
+    gst_plugin_version_helper::info();
+}

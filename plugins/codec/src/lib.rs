@@ -1,10 +1,16 @@
-//! Sluice codec element: passes a track through, or turns it into what viewers play.
-#![allow(missing_docs, reason = "element glue; contracts stand where they matter")]
+//! Sluice codec elements: `sluicetranscode` passes a track through, or turns it into what viewers play.
+#![allow(
+    missing_docs,
+    reason = "element glue; contracts stand where they matter"
+)]
 
 use gst::glib;
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Ok(())
+mod audio;
+mod transcode;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    transcode::register(plugin)
 }
 
 gst::plugin_define!(
@@ -12,9 +18,9 @@ gst::plugin_define!(
     env!("CARGO_PKG_DESCRIPTION"),
     plugin_init,
     concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
-    "MPL-2.0",
+    "MPL",
     env!("CARGO_PKG_NAME"),
     env!("CARGO_PKG_NAME"),
-    "https://sluice.invalid",
+    "https://gstreamer.freedesktop.org",
     env!("BUILD_REL_DATE")
 );

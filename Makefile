@@ -1,0 +1,44 @@
+# make run: the main job with the built-in test picture. make test: the whole gate.
+# Both install the missing system packages first (see packages.txt).
+
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/target
+export CARGO_TERM_COLOR ?= never
+# Builds start from a shared folder: incremental data would only fill the disk.
+export CARGO_INCREMENTAL ?= 0
+ARGS ?= play test:
+
+.PHONY: run release test setup check build unit e2e docs bench
+
+run: release
+	$(CARGO_TARGET_DIR)/release/sluice $(ARGS)
+
+release:
+	@.ci/setup run
+	cargo build --locked --release --package sluice
+
+test: setup check build unit e2e docs
+	@echo "make test: all parts passed"
+
+setup:
+	@.ci/setup test
+
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+build:
+	cargo build --locked --workspace --all-targets
+
+unit:
+	cargo nextest run --locked --workspace --profile unit
+
+docs:
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --document-private-items --quiet
+
+e2e:
+	cargo nextest run --locked --package sluice-tests --profile e2e
+
+bench:
+	@.ci/setup test
+	cargo build --locked --release --package sluice --package sluice-tests --bins
+	$(CARGO_TARGET_DIR)/release/bench

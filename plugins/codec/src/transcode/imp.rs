@@ -1,0 +1,364 @@
+//! The bin: a sink ghost pad whose target is rebuilt on caps, and a source ghost pad behind it.
+
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use crate::audio::{self, Step};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "sluicetranscode",
+        gst::DebugColorFlags::empty(),
+        Some("Sluice transcoder"),
+    )
+});
+
+/// Opus for music and speech alike; what browsers' own encoders use for stereo.
+const OPUS_BITRATE_BPS: i32 = 96_000;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Settings {
+    keep_g711: bool,
+}
+
+/// What stands between the two ghost pads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Chain {
+    PassThrough,
+    /// Media type and layer or version that the decoders were chosen for.
+    Opus(String),
+}
+
+#[derive(Default)]
+struct State {
+    chain: Option<Chain>,
+    elements: Vec<gst::Element>,
+}
+
+// Lock order: settings, then state. Neither is held while pads or states change.
+pub struct Transcode {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    sinkpad: gst::GhostPad,
+    srcpad: gst::GhostPad,
+}
+
+/// Why a chain cannot be built: the sentence for the user.
+#[derive(Debug, thiserror::Error)]
+enum ChainError {
+    #[error("no element {factory}; install {package}")]
+    Missing {
+        factory: &'static str,
+        package: &'static str,
+    },
+    #[error("audio of type {media} cannot be turned into Opus")]
+    Unknown { media: String },
+    #[error("the chain for {media} cannot be linked: {cause}")]
+    Link {
+        media: String,
+        cause: glib::BoolError,
+    },
+}
+
+impl Transcode {
+    fn sink_event(&self, pad: &gst::GhostPad, event: gst::Event) -> bool {
+        if let gst::EventView::Caps(caps) = event.view()
+            && let Err(error) = self.on_caps(caps.caps())
+        {
+            gst::element_imp_error!(self, gst::StreamError::CodecNotFound, ("{error}"));
+            return false;
+        }
+        gst::Pad::event_default(pad, Some(&*self.obj()), event)
+    }
+
+    /// Answers for the whole template, since the present chain takes one codec but the next caps
+    /// may bring another one.
+    fn sink_query(&self, pad: &gst::GhostPad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::AcceptCaps(accept) => {
+                let accepted = accept.caps().is_subset(&pad.pad_template_caps());
+                accept.set_result(accepted);
+                true
+            }
+            gst::QueryViewMut::Caps(caps) => {
+                let ours = pad.pad_template_caps();
+                let answer = match caps.filter_owned() {
+                    Some(filter) => {
+                        filter.intersect_with_mode(&ours, gst::CapsIntersectMode::First)
+                    }
+                    None => ours,
+                };
+                caps.set_result(&answer);
+                true
+            }
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    /// Runs on the streaming thread, and no element of a chain has a queue: nothing is in flight.
+    fn on_caps(&self, caps: &gst::CapsRef) -> Result<(), ChainError> {
+        let chain = self.chain_for(caps)?;
+        let old = {
+            let mut state = self.state.lock();
+            if state.chain.as_ref() == Some(&chain) {
+                return Ok(());
+            }
+            state.chain = None;
+            std::mem::take(&mut state.elements)
+        };
+        self.remove(&old);
+        gst::debug!(CAT, imp = self, "{chain:?} for {caps}");
+        let elements = match &chain {
+            Chain::PassThrough => vec![make(&Step {
+                factories: &["identity"],
+                package: "libgstreamer1.0-0",
+            })?],
+            Chain::Opus(_) => opus_elements(caps)?,
+        };
+        self.install(&elements).map_err(|cause| ChainError::Link {
+            media: caps.to_string(),
+            cause,
+        })?;
+        let mut state = self.state.lock();
+        state.chain = Some(chain);
+        state.elements = elements;
+        Ok(())
+    }
+
+    fn chain_for(&self, caps: &gst::CapsRef) -> Result<Chain, ChainError> {
+        let media = caps
+            .structure(0)
+            .map_or("", |structure| structure.name().as_str());
+        let g711 = matches!(media, "audio/x-mulaw" | "audio/x-alaw");
+        if !media.starts_with("audio/")
+            || media == "audio/x-opus"
+            || (g711 && self.settings.lock().keep_g711)
+        {
+            return Ok(Chain::PassThrough);
+        }
+        let row = audio::decoding(caps).ok_or_else(|| ChainError::Unknown {
+            media: media.to_owned(),
+        })?;
+        let field = row.field.map_or("", |(name, _)| name);
+        Ok(Chain::Opus(format!("{media} {field}")))
+    }
+
+    fn install(&self, elements: &[gst::Element]) -> Result<(), glib::BoolError> {
+        let bin = self.obj();
+        bin.add_many(elements)?;
+        gst::Element::link_many(elements)?;
+        for element in elements {
+            element.sync_state_with_parent()?;
+        }
+        let first = elements
+            .first()
+            .and_then(|element| element.static_pad("sink"));
+        let last = elements
+            .last()
+            .and_then(|element| element.static_pad("src"));
+        self.srcpad.set_target(last.as_ref())?;
+        self.sinkpad.set_target(first.as_ref())
+    }
+
+    fn remove(&self, elements: &[gst::Element]) {
+        let bin = self.obj();
+        if !elements.is_empty()
+            && (self.sinkpad.set_target(None::<&gst::Pad>).is_err()
+                || self.srcpad.set_target(None::<&gst::Pad>).is_err())
+        {
+            gst::warning!(CAT, imp = self, "the old chain's pads did not let go");
+        }
+        for element in elements {
+            // The element is ours and has no thread: both can only fail if it is gone already.
+            if element.set_state(gst::State::Null).is_err() || bin.remove(element).is_err() {
+                gst::warning!(CAT, imp = self, "{} did not leave cleanly", element.name());
+            }
+        }
+    }
+}
+
+fn make(step: &Step) -> Result<gst::Element, ChainError> {
+    step.factories
+        .iter()
+        .find_map(|factory| gst::ElementFactory::make(factory).build().ok())
+        .ok_or_else(|| ChainError::Missing {
+            factory: step.factories.first().copied().unwrap_or_default(),
+            package: step.package,
+        })
+}
+
+/// Parser, decoder, conversion to 48 kHz stereo, Opus encoder.
+fn opus_elements(caps: &gst::CapsRef) -> Result<Vec<gst::Element>, ChainError> {
+    const BASE: &str = "gstreamer1.0-plugins-base";
+    let row = audio::decoding(caps).ok_or_else(|| ChainError::Unknown {
+        media: caps.to_string(),
+    })?;
+    let mut elements = row.steps.iter().map(make).collect::<Result<Vec<_>, _>>()?;
+    for factory in ["audioconvert", "audioresample", "capsfilter", "opusenc"] {
+        let element = gst::ElementFactory::make(factory)
+            .build()
+            .map_err(|_missing| ChainError::Missing {
+                factory,
+                package: BASE,
+            })?;
+        match factory {
+            "capsfilter" => element.set_property(
+                "caps",
+                gst::Caps::builder("audio/x-raw")
+                    .field("rate", 48_000)
+                    .field("channels", 2)
+                    .build(),
+            ),
+            "opusenc" => {
+                element.set_property("bitrate", OPUS_BITRATE_BPS);
+                element.set_property("inband-fec", true);
+                // The encoder adds FEC only if it is told to expect loss.
+                element.set_property("packet-loss-percentage", 5);
+                element.set_property_from_str("frame-size", "20");
+            }
+            _ => {}
+        }
+        elements.push(element);
+    }
+    Ok(elements)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Transcode {
+    const NAME: &'static str = "SluiceTranscode";
+    type Type = super::Transcode;
+    type ParentType = gst::Bin;
+
+    fn with_class(klass: &Self::Class) -> Self {
+        let template = |name| klass.pad_template(name).expect("declared in pad_templates");
+        let sinkpad = gst::GhostPad::builder_from_template(&template("sink"))
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.sink_event(pad, event))
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.sink_query(pad, query))
+            })
+            .build();
+        let srcpad = gst::GhostPad::builder_from_template(&template("src")).build();
+        Self {
+            settings: Mutex::default(),
+            state: Mutex::default(),
+            sinkpad,
+            srcpad,
+        }
+    }
+}
+
+impl ObjectImpl for Transcode {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            vec![
+                glib::ParamSpecBoolean::builder("keep-g711")
+                    .nick("Keep G.711")
+                    .blurb("Pass G.711 (µ-law and A-law) as it is; otherwise it becomes Opus")
+                    .mutable_ready()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        match pspec.name() {
+            "keep-g711" => {
+                self.settings.lock().keep_g711 = value.get().expect("checked by the type system");
+            }
+            other => gst::error!(CAT, imp = self, "no property {other}"),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "keep-g711" => self.settings.lock().keep_g711.to_value(),
+            _ => pspec.default_value().clone(),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let obj = self.obj();
+        obj.add_pad(&self.sinkpad).expect("a new bin has no pads");
+        obj.add_pad(&self.srcpad).expect("a new bin has no pads");
+    }
+}
+
+impl GstObjectImpl for Transcode {}
+
+impl ElementImpl for Transcode {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Sluice transcoder",
+                "Codec/Transcoder/Audio",
+                "Passes video, Opus and G.711 through; turns other audio into Opus",
+                "The Sluice developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let mut sink = gst::Caps::new_empty();
+            let mut src = gst::Caps::new_empty();
+            {
+                let sink = sink.get_mut().expect("just made");
+                let src = src.get_mut().expect("just made");
+                let passed = [
+                    "video/x-h264",
+                    "video/x-h265",
+                    "video/x-vp8",
+                    "video/x-vp9",
+                    "video/x-av1",
+                    "image/jpeg",
+                    "audio/x-opus",
+                    "audio/x-mulaw",
+                    "audio/x-alaw",
+                ];
+                for media in passed {
+                    src.append_structure(gst::Structure::new_empty(media));
+                    sink.append_structure(gst::Structure::new_empty(media));
+                }
+                for media in ["audio/mpeg", "audio/G722", "audio/x-raw"] {
+                    sink.append_structure(gst::Structure::new_empty(media));
+                }
+            }
+            let pad = |name, direction, caps: &gst::Caps| {
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps)
+                    .expect("the names and caps above are valid")
+            };
+            vec![
+                pad("sink", gst::PadDirection::Sink, &sink),
+                pad("src", gst::PadDirection::Src, &src),
+            ]
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady {
+            let old = {
+                let mut state = self.state.lock();
+                state.chain = None;
+                std::mem::take(&mut state.elements)
+            };
+            self.remove(&old);
+        }
+        result
+    }
+}
+
+impl BinImpl for Transcode {}
