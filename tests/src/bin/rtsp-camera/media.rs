@@ -182,7 +182,10 @@ fn swallow_udp(bin: &gst::Bin) {
         if let (true, Some(pad)) = (is_udp, element.static_pad("sink")) {
             pad.add_probe(
                 gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST,
-                |_, _| gst::PadProbeReturn::Drop,
+                |_, info| {
+                    drop(info.data.take());
+                    gst::PadProbeReturn::Handled
+                },
             );
         }
     });
