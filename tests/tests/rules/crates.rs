@@ -1,0 +1,190 @@
+//! Rules over cargo's own picture of the workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::root;
+
+/// Imports go one way: tests → gateway → pipelines → plugins → core. Plugins never import each other.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("sluice-core", &[]),
+    ("gst-plugin-sluiceingest", &["sluice-core"]),
+    ("gst-plugin-sluicecodec", &["sluice-core"]),
+    ("gst-plugin-sluicewebrtc", &["sluice-core"]),
+    (
+        "sluice-pipelines",
+        &[
+            "sluice-core",
+            "gst-plugin-sluiceingest",
+            "gst-plugin-sluicecodec",
+            "gst-plugin-sluicewebrtc",
+        ],
+    ),
+    (
+        "sluice",
+        &["sluice-core", "sluice-pipelines", "gst-plugin-sluicewebrtc"],
+    ),
+    (
+        "sluice-tests",
+        &[
+            "sluice-core",
+            "sluice-pipelines",
+            "gst-plugin-sluiceingest",
+            "gst-plugin-sluicecodec",
+            "gst-plugin-sluicewebrtc",
+            "sluice",
+        ],
+    ),
+];
+
+/// What core must never reach, directly or through others.
+const NOT_IN_CORE: &[&str] = &["gstreamer", "glib", "tokio", "axum", "mio", "socket2"];
+
+/// Licences that may be linked into an MPL-2.0 binary.
+const LICENCES: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "MPL-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "0BSD",
+    "BSL-1.0",
+    "Unlicense",
+    "CC0-1.0",
+    "OpenSSL",
+    "MIT-0",
+    "CDLA-Permissive-2.0",
+];
+
+/// Crates of ours that may stand in two versions, and who brings the older one.
+const TWO_VERSIONS: &[(&str, &str)] = &[
+    (
+        "thiserror",
+        "bitstream-io or nom's kin inside gst-plugin-rtp",
+    ),
+    ("thiserror-impl", "with thiserror"),
+    ("getrandom", "rand 0.9 inside gst-plugin-rtp"),
+    ("rand", "gst-plugin-rtp is on 0.9"),
+    ("rand_core", "with rand"),
+    (
+        "syn",
+        "proc-macro crates move at their own pace; build time only",
+    ),
+];
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+        ])
+        .arg("x86_64-unknown-linux-gnu")
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+#[test]
+fn imports_go_one_way() {
+    let metadata = metadata();
+    let ours: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    for package in array(&metadata, "packages")
+        .iter()
+        .filter(|package| package["source"].is_null())
+    {
+        let name = package["name"].as_str().unwrap();
+        let allowed = ours
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} has no layer: add it to LAYERS"));
+        for dependency in array(package, "dependencies") {
+            let other = dependency["name"].as_str().unwrap();
+            assert!(
+                !ours.contains_key(other) || allowed.contains(&other),
+                "{name} must not import {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn core_reaches_no_gstreamer_and_no_runtime() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--package",
+            "sluice-core",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(tree.contains("sluice-core"), "cargo tree said nothing");
+    for line in tree.lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        assert!(!NOT_IN_CORE.contains(&name), "sluice-core reaches {name}");
+    }
+}
+
+#[test]
+fn each_crate_stands_in_one_version() {
+    let metadata = metadata();
+    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for package in array(&metadata, "packages") {
+        let name = package["name"].as_str().unwrap();
+        versions
+            .entry(name)
+            .or_default()
+            .insert(package["version"].as_str().unwrap());
+    }
+    for (name, versions) in versions.iter().filter(|(_, versions)| versions.len() > 1) {
+        let known = TWO_VERSIONS.iter().any(|(other, _why)| other == name);
+        assert!(
+            known,
+            "{name} stands in {versions:?}: unify it, or name who brings the older one in TWO_VERSIONS"
+        );
+    }
+}
+
+#[test]
+fn every_licence_fits_ours() {
+    let metadata = metadata();
+    for package in array(&metadata, "packages") {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name} names no licence"));
+        // "A OR B": one that fits is enough. "A AND B": both must fit. Older crates write "A/B" for OR.
+        let fits = licence.replace('/', " OR ").split(" OR ").any(|choice| {
+            choice
+                .split(" AND ")
+                .flat_map(|one| one.split(" WITH ").next())
+                .map(|one| one.trim_matches(['(', ')', ' ']))
+                .all(|one| LICENCES.contains(&one))
+        });
+        assert!(fits, "{name}: {licence}");
+    }
+}
