@@ -1,0 +1,24 @@
+// Debian's Chromium, driven by playwright-core. See driver.mjs for the commands.
+
+import { chromium } from 'playwright-core';
+import { drive, probe } from './driver.mjs';
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--autoplay-policy=no-user-gesture-required',
+  ],
+});
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+await context.addInitScript({ content: probe });
+const page = await context.newPage();
+page.on('console', (m) => process.stderr.write(`console ${m.type()}: ${m.text()}\n`));
+page.on('pageerror', (e) => process.stderr.write(`page error: ${e}\n`));
+await drive(page, () => browser.close());
