@@ -9,6 +9,7 @@ pub mod id;
 pub mod keyframe;
 pub mod problem;
 pub mod redact;
+pub mod redial;
 pub mod source;
 #[cfg(test)]
 mod testing;
@@ -20,5 +21,6 @@ pub use id::{RouteId, SessionId};
 pub use keyframe::KeyFrameGate;
 pub use problem::Problem;
 pub use redact::redact;
+pub use redial::{Action, Failure, Redial, RedialConfig, RedialState, Retry};
 pub use source::{Scheme, SourceUri, SourceUriError, SrtMode, SrtOptions, TestOptions};
 pub use track::{AudioFormat, Codec, Format, Kind, Track, VideoFormat};
