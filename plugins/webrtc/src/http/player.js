@@ -65,8 +65,16 @@ function say(state, sentence, nextAt = 0) {
 /** Says how the source is; when it redials by itself, its own next try is the one that counts. */
 function saySource() {
   const [state, sentence] = SOURCE[source.state] ?? SOURCE.waiting;
-  const nextAt = source.retryAt || retry.at;
-  say(state, source.reason || sentence, nextAt);
+  say(state, plain(source.reason) || sentence, source.retryAt || retry.at);
+}
+
+/** A reason without the source's address, which is of no use to a viewer. */
+function plain(reason) {
+  const [, uri, rest] = /^([a-z0-9]+:\S*): (.+)$/is.exec(reason ?? "") ?? [];
+  if (!uri) return reason;
+  const who = /^(rtsp|v4l2)/i.test(uri) ? "The camera" : "The source";
+  const whole = rest.replace(/^it /i, `${who} `).replace(/^its /i, `${who}'s `);
+  return whole[0].toUpperCase() + whole.slice(1);
 }
 
 // ---- Session
@@ -106,7 +114,7 @@ function refused(error) {
   const state = status === 0 ? "offline" : passing ? "waiting" : "refused";
   const least = state === "refused" ? REFUSED_MS : 0;
   again(Math.max(backoff(), retryAfter ?? 0, least));
-  const sentence = status === 0 && !navigator.onLine ? "This device is offline." : error.message;
+  const sentence = status === 0 && !navigator.onLine ? "This device is offline." : plain(error.message);
   say(state, sentence, retry.at);
 }
 
