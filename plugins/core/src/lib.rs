@@ -13,6 +13,7 @@ pub mod redial;
 pub mod source;
 #[cfg(test)]
 mod testing;
+pub mod timeline;
 pub mod track;
 
 pub use catchup::CatchUp;
@@ -23,4 +24,5 @@ pub use problem::Problem;
 pub use redact::redact;
 pub use redial::{Action, Failure, Redial, RedialConfig, RedialState, Retry};
 pub use source::{Scheme, SourceUri, SourceUriError, SrtMode, SrtOptions, TestOptions};
+pub use timeline::{Mapped, Stamp, Start, Timeline};
 pub use track::{AudioFormat, Codec, Format, Kind, Track, VideoFormat};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::track::Codec;
+
 /// Leaves what RFC 3986 allows in a query's value; `streamid` often is `#!::r=live/door`.
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -162,6 +164,8 @@ pub struct TestOptions {
     pub framerate: u32,
     /// From one key frame to the next.
     pub key_interval: Duration,
+    /// H.264 or VP8.
+    pub codec: Codec,
 }
 
 impl Default for TestOptions {
@@ -171,13 +175,15 @@ impl Default for TestOptions {
             height: 720,
             framerate: 30,
             key_interval: Duration::from_secs(2),
+            codec: Codec::H264,
         }
     }
 }
 
 impl TestOptions {
     pub(super) fn parse(rest: &str) -> Result<Self, String> {
-        const SHAPE: &str = "write test: or test:?size=640x360&fps=15&key-interval=10";
+        const SHAPE: &str =
+            "write test: or test:?size=640x360&fps=15&key-interval=10&codec=vp8 (or h264)";
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         let (head, query) = rest.split_once('?').unwrap_or((rest, ""));
         if !matches!(head, "" | "/") {
@@ -205,6 +211,13 @@ impl TestOptions {
             }
             "fps" => self.framerate = within(value, 1, 120)?,
             "key-interval" => self.key_interval = Duration::from_secs(within(value, 1, 60)?.into()),
+            "codec" => {
+                self.codec = match value {
+                    "h264" => Codec::H264,
+                    "vp8" => Codec::Vp8,
+                    _ => return None,
+                }
+            }
             _ => return None,
         }
         Some(())
@@ -223,7 +236,12 @@ impl fmt::Display for TestOptions {
             self.height,
             self.framerate,
             self.key_interval.as_secs()
-        )
+        )?;
+        f.write_str(if self.codec == Codec::Vp8 {
+            "&codec=vp8"
+        } else {
+            ""
+        })
     }
 }
 

@@ -192,15 +192,19 @@ fn a_file_is_an_absolute_path() {
 
 #[test]
 fn the_test_picture_takes_options() {
-    let uri = parse("test:?size=640x360&fps=15&key-interval=10");
+    let uri = parse("test:?size=640x360&fps=15&key-interval=10&codec=vp8");
     let expected = TestOptions {
         width: 640,
         height: 360,
         framerate: 15,
         key_interval: ms(10_000),
+        codec: crate::Codec::Vp8,
     };
     assert_eq!(uri.test(), Some(&expected));
-    assert_eq!(uri.to_string(), "test:?size=640x360&fps=15&key-interval=10");
+    assert_eq!(
+        uri.to_string(),
+        "test:?size=640x360&fps=15&key-interval=10&codec=vp8"
+    );
     assert_eq!(parse("test://").test(), Some(&TestOptions::default()));
 }
 
