@@ -7,9 +7,8 @@ const THUMBNAIL_MS = 4000;
 const WORDS = {
   running: "Live",
   idle: "Ready",
-  connecting: "Connecting",
+  starting: "Starting",
   waiting: "Waiting",
-  stalled: "No picture",
   failed: "Failed",
 };
 

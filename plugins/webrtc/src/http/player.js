@@ -20,6 +20,7 @@ const GRAPH_POINTS = 60;
 /** What the source's states mean to a viewer; the source's own reason goes before the sentence. */
 const SOURCE = {
   idle: ["connecting", "Starting the source."],
+  starting: ["connecting", "Connecting to the source."],
   connecting: ["connecting", "Connecting to the source."],
   waiting: ["waiting", "Waiting for the source."],
   stalled: ["waiting", "The source has stopped sending."],
