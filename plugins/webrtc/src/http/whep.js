@@ -247,7 +247,7 @@ function retryAfter(value) {
 export function sessionUrl(endpoint, location) {
   const url = new URL(location, endpoint);
   const [, id] = /\/whep\/([^/]+)$/.exec(url.pathname) ?? [];
-  const below = id && endpoint.pathname.endsWith("/whep");
+  const below = id && url.origin === endpoint.origin && endpoint.pathname.endsWith("/whep");
   return below ? new URL(`${endpoint.pathname}/${id}`, endpoint) : url;
 }
 
