@@ -1,1 +1,3 @@
-//! The gateway.
+//! The gateway: config, supervisor and control plane around Sluice's routes.
+
+pub mod config;

@@ -1,2 +1,2 @@
-//! The sluice binary.
+//! The `sluice` binary.
 fn main() {}

@@ -1,1 +1,42 @@
-//! Routes.
+//! Routes: Sluice's elements, linked into running pipelines.
+//!
+//! No GStreamer type leaves this crate: the gateway sees [`Route`], [`Event`] and [`RouteState`].
+
+mod error;
+mod explain;
+mod require;
+mod spec;
+mod state;
+#[cfg(test)]
+mod uri;
+#[cfg(test)]
+mod watch;
+
+use std::sync::OnceLock;
+
+pub use error::{InitError, RouteError};
+pub use explain::explain;
+pub use require::{Missing, missing};
+pub use spec::{RouteSpec, RtspTransport, TlsTrust};
+pub use state::{Event, RouteState};
+
+/// Starts GStreamer and registers Sluice's own elements; the second call and later ones do nothing.
+///
+/// # Errors
+/// When GStreamer itself cannot start, or an element of ours cannot be registered.
+pub fn init() -> Result<(), InitError> {
+    static DONE: OnceLock<Result<(), InitError>> = OnceLock::new();
+    DONE.get_or_init(|| {
+        gst::init().map_err(|cause| InitError::Gstreamer(cause.to_string()))?;
+        let plugins: [(&'static str, fn() -> Result<(), gst::glib::BoolError>); 3] = [
+            ("sluiceingest", gstsluiceingest::plugin_register_static),
+            ("sluicecodec", gstsluicecodec::plugin_register_static),
+            ("sluicewebrtc", gstsluicewebrtc::plugin_register_static),
+        ];
+        for (plugin, register) in plugins {
+            register().map_err(|_| InitError::Register { plugin })?;
+        }
+        Ok(())
+    })
+    .clone()
+}

@@ -1,0 +1,101 @@
+//! Environment variables over the file: `SLUICE_LISTEN`, `SLUICE_WEBRTC_UDP`, `SLUICE_PATHS_DOOR_SOURCE`.
+
+use super::error::{ConfigError, Place};
+use super::raw::{Entry, RawConfig, RawPath, RawSource, Text};
+
+/// A variable's end, and the key of a path that it sets.
+type PathKey = (&'static str, fn(&mut RawPath) -> &mut Text);
+
+/// Every scalar key of a path; `SOURCE` is set apart, since it is a list.
+const PATH_KEYS: &[PathKey] = &[
+    ("PASSWORD_FILE", |path| &mut path.password_file),
+    ("PLAYLIST", |path| &mut path.playlist),
+    ("LOOP", |path| &mut path.repeat),
+    ("ON_DEMAND", |path| &mut path.on_demand),
+    ("IDLE_STOP", |path| &mut path.idle_stop),
+    ("START_TIMEOUT", |path| &mut path.start_timeout),
+    ("STALL_TIMEOUT", |path| &mut path.stall_timeout),
+    ("CONNECT_TIMEOUT", |path| &mut path.connect_timeout),
+    ("LATENCY", |path| &mut path.latency),
+    ("RTSP_TRANSPORT", |path| &mut path.rtsp_transport),
+    ("MAX_VIEWERS", |path| &mut path.max_viewers),
+    ("TLS_CA_FILE", |path| &mut path.tls.ca_file),
+    ("TLS_PIN", |path| &mut path.tls.pin),
+    ("GROUP_BYTES", |path| &mut path.group.bytes),
+    ("GROUP_SPAN", |path| &mut path.group.span),
+];
+
+/// Lays the variables of `environment` that begin with `SLUICE_` over `raw`.
+pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Vec<ConfigError> {
+    let ours = environment
+        .iter()
+        .filter_map(|(name, value)| Some((name, name.strip_prefix("SLUICE_")?, value)));
+    let mut errors = Vec::new();
+    for (name, key, value) in ours {
+        let place = Place::Variable(name.clone());
+        let entry = Entry {
+            value: value.clone(),
+            place: place.clone(),
+        };
+        let known = match key {
+            "LISTEN" => set(&mut raw.listen, entry),
+            "WEBRTC_UDP" => set(&mut raw.webrtc.udp, entry),
+            "WEBRTC_UDP_RANGE" => set(&mut raw.webrtc.udp_range, entry),
+            _ => match (key.strip_prefix("DEFAULTS_"), key.strip_prefix("PATHS_")) {
+                (Some(key), _) => set_in_path(&mut raw.defaults, key, entry),
+                (_, Some(key)) => set_in_paths(raw, key, entry),
+                // Others may be for another program (tests, wrappers): not ours to refuse.
+                _ => !key.starts_with("WEBRTC_"),
+            },
+        };
+        if !known {
+            errors.push(ConfigError::new(
+                &place,
+                "",
+                "sets no key that Sluice knows",
+                "write SLUICE_, then the key's way in the file in capitals with _ for dots and dashes, such as SLUICE_PATHS_DOOR_SOURCE",
+            ));
+        }
+    }
+    errors
+}
+
+fn set(slot: &mut Text, entry: Entry<String>) -> bool {
+    *slot = Some(entry);
+    true
+}
+
+fn set_in_path(path: &mut RawPath, key: &str, entry: Entry<String>) -> bool {
+    if key == "SOURCE" {
+        path.source = Some(RawSource(vec![entry]));
+        return true;
+    }
+    match PATH_KEYS.iter().find(|(name, _)| *name == key) {
+        Some((_, slot)) => set(slot(path), entry),
+        None => false,
+    }
+}
+
+/// `DOOR_SOURCE` means the path `door`; a path of that name is made when the file has none.
+fn set_in_paths(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
+    let suffixes = PATH_KEYS.iter().map(|(name, _)| *name).chain(["SOURCE"]);
+    let Some((path, key)) = suffixes
+        .filter_map(|suffix| Some((key.strip_suffix(suffix)?.strip_suffix('_')?, suffix)))
+        // The longest path name wins: A_LOOP is a path's key before it is part of a name.
+        .min_by_key(|(path, _)| path.len())
+    else {
+        return false;
+    };
+    let known = raw
+        .paths
+        .keys()
+        .find(|name| name.to_uppercase().replace('-', "_") == path)
+        .cloned();
+    let name = known.unwrap_or_else(|| path.to_lowercase());
+    let place = entry.place.clone();
+    let slot = raw
+        .paths
+        .entry(name)
+        .or_insert(Entry { value: None, place });
+    set_in_path(slot.value.get_or_insert_default(), key, entry)
+}

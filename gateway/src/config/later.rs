@@ -1,0 +1,78 @@
+//! Keys of the design that other versions bring: refused by name, never ignored.
+
+/// A key that this version does not know yet, and what to do without it.
+pub(super) struct Later {
+    pub(super) key: &'static str,
+    pub(super) remedy: &'static str,
+}
+
+const REMOVE: &str = "remove it";
+
+/// Sorted by where they stand in a config: top level, `webrtc`, paths.
+pub(super) const LATER: &[Later] = &[
+    Later {
+        key: "auth",
+        remedy: "remove it, and keep the port reachable only by those who may watch",
+    },
+    Later {
+        key: "record",
+        remedy: REMOVE,
+    },
+    Later {
+        key: "playback",
+        remedy: REMOVE,
+    },
+    Later {
+        key: "tls_listen",
+        remedy: "put a reverse proxy in front for HTTPS",
+    },
+    Later {
+        key: "metrics",
+        remedy: "read /api/v1/paths",
+    },
+    Later {
+        key: "api",
+        remedy: REMOVE,
+    },
+    Later {
+        key: "log",
+        remedy: "use --log-level and --log-format",
+    },
+    Later {
+        key: "hls",
+        remedy: REMOVE,
+    },
+    Later {
+        key: "whip",
+        remedy: REMOVE,
+    },
+    Later {
+        key: "hosts",
+        remedy: "remove it; media goes over the addresses of this machine",
+    },
+    Later {
+        key: "ice_servers",
+        remedy: "remove it; viewers must reach this machine directly",
+    },
+    Later {
+        key: "tcp",
+        remedy: "remove it; media goes over UDP",
+    },
+    Later {
+        key: "push",
+        remedy: REMOVE,
+    },
+    Later {
+        key: "transcode",
+        remedy: "remove it; video is passed through, audio becomes Opus",
+    },
+    Later {
+        key: "renditions",
+        remedy: REMOVE,
+    },
+];
+
+/// Looks a refused key up.
+pub(super) fn find(key: &str) -> Option<&'static Later> {
+    LATER.iter().find(|later| later.key == key)
+}

@@ -1,0 +1,224 @@
+//! The config: read once, into types that cannot be wrong.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use sluice_core::id::RouteId;
+
+mod env;
+mod error;
+mod later;
+mod path;
+mod raw;
+mod read;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use path::PathConfig;
+pub use units::Listen;
+
+/// Where HTTP listens when nothing is said.
+pub const DEFAULT_LISTEN: Listen = Listen {
+    host: None,
+    port: 8889,
+};
+/// The first UDP port of media when nothing is said.
+pub const DEFAULT_UDP: u16 = 8189;
+/// How many UDP ports media may use when nothing is said.
+pub const DEFAULT_UDP_RANGE: u16 = 200;
+
+/// A whole config, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the one HTTP listener stands.
+    pub listen: Listen,
+    /// The ports that media may use.
+    pub udp_ports: RangeInclusive<u16>,
+    /// At least one path.
+    pub paths: BTreeMap<RouteId, PathConfig>,
+}
+
+impl Config {
+    /// Reads a file and the environment over it.
+    ///
+    /// # Errors
+    /// Every value that cannot be used, each as one sentence.
+    pub fn load(file: &Path) -> Result<Self, ConfigErrors> {
+        let name = file.display().to_string();
+        match std::fs::read_to_string(file) {
+            Ok(text) => {
+                let environment: Vec<_> = std::env::vars_os()
+                    .filter_map(|(name, value)| {
+                        Some((name.into_string().ok()?, value.into_string().ok()?))
+                    })
+                    .collect();
+                Self::parse(&name, &text, &environment)
+            }
+            Err(cause) => Err(ConfigErrors {
+                file: name,
+                errors: vec![ConfigError::new(
+                    &Place::Elsewhere,
+                    "",
+                    format!("cannot be read ({cause})"),
+                    "name a config file that exists; gateway/sluice.example.yaml is one to begin with",
+                )],
+            }),
+        }
+    }
+
+    /// Reads a config from its text; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// Every value that cannot be used, each as one sentence.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        environment: &[(String, String)],
+    ) -> Result<Self, ConfigErrors> {
+        let failed = |mut errors: Vec<ConfigError>| {
+            errors.sort_by_key(ConfigError::line);
+            // A wrong default is found once for every path.
+            errors.dedup();
+            ConfigErrors {
+                file: file.to_owned(),
+                errors,
+            }
+        };
+        let mut raw = read::read(text).map_err(|error| failed(vec![error]))?;
+        let mut errors = env::apply(&mut raw, environment);
+        let config = convert(&raw, &mut errors);
+        if errors.is_empty() {
+            Ok(config)
+        } else {
+            Err(failed(errors))
+        }
+    }
+
+    /// Makes the config of `sluice play`: one path that starts at once.
+    #[must_use]
+    pub fn single(listen: Listen, mut path: PathConfig) -> Self {
+        let udp_ports = DEFAULT_UDP..=DEFAULT_UDP + DEFAULT_UDP_RANGE - 1;
+        path.spec.udp_ports = udp_ports.clone();
+        Self {
+            listen,
+            udp_ports,
+            paths: BTreeMap::from([(path.spec.id.clone(), path)]),
+        }
+    }
+}
+
+fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
+    let mut listen = DEFAULT_LISTEN;
+    if let Some(entry) = &raw.listen {
+        match Listen::parse(&entry.value) {
+            Some(value) => listen = value,
+            None => errors.push(
+                ConfigError::new(
+                    &entry.place,
+                    "listen",
+                    "is not an address",
+                    "write :PORT or ADDRESS:PORT, such as \":8889\"",
+                )
+                .value(&entry.value),
+            ),
+        }
+    }
+    let udp_ports = udp_ports(&raw.webrtc, errors);
+    only_for_paths(&raw.defaults, errors);
+    if raw.paths.is_empty() {
+        errors.push(ConfigError::new(
+            &Place::Elsewhere,
+            "paths",
+            "has no path",
+            "add one with a `source:`",
+        ));
+    }
+    let paths = raw
+        .paths
+        .iter()
+        .filter_map(|(name, entry)| path::convert(name, entry, &raw.defaults, errors))
+        .map(|mut path| {
+            path.spec.udp_ports = udp_ports.clone();
+            (path.spec.id.clone(), path)
+        })
+        .collect();
+    Config {
+        listen,
+        udp_ports,
+        paths,
+    }
+}
+
+fn udp_ports(raw: &raw::RawWebrtc, errors: &mut Vec<ConfigError>) -> RangeInclusive<u16> {
+    let mut first = DEFAULT_UDP;
+    let mut count = DEFAULT_UDP_RANGE;
+    if let Some(entry) = &raw.udp {
+        match Listen::parse(&entry.value) {
+            Some(Listen { host: None, port }) if port > 0 => first = port,
+            _ => errors.push(
+                ConfigError::new(
+                    &entry.place,
+                    "webrtc.udp",
+                    "is not a port on all addresses, which is what media needs",
+                    "write :PORT, such as \":8189\"",
+                )
+                .value(&entry.value),
+            ),
+        }
+    }
+    if let Some(entry) = &raw.udp_range {
+        match entry.value.parse() {
+            Ok(value) if value > 0 => count = value,
+            _ => errors.push(
+                ConfigError::new(
+                    &entry.place,
+                    "webrtc.udp_range",
+                    "is not a number of ports",
+                    "write a number from 1 to 65535",
+                )
+                .value(&entry.value),
+            ),
+        }
+    }
+    match first.checked_add(count - 1) {
+        Some(last) => first..=last,
+        None => {
+            let place = raw
+                .udp_range
+                .as_ref()
+                .or(raw.udp.as_ref())
+                .map(|entry| entry.place.clone());
+            errors.push(ConfigError::new(
+                &place.unwrap_or_default(),
+                "webrtc.udp_range",
+                format!("goes beyond port 65535 when it begins at {first}"),
+                format!("write at most {}", u32::from(u16::MAX - first) + 1),
+            ));
+            first..=u16::MAX
+        }
+    }
+}
+
+/// `defaults` takes every key of a path but those that name one source.
+fn only_for_paths(defaults: &raw::RawPath, errors: &mut Vec<ConfigError>) {
+    let source = defaults.source.as_ref().and_then(|source| source.0.first());
+    let found = [
+        ("source", source),
+        ("password_file", defaults.password_file.as_ref()),
+    ];
+    for (key, entry) in found
+        .into_iter()
+        .filter_map(|(key, entry)| Some((key, entry?)))
+    {
+        errors.push(ConfigError::new(
+            &entry.place,
+            format!("defaults.{key}"),
+            "belongs to one path",
+            "move it under paths",
+        ));
+    }
+}

@@ -1,0 +1,354 @@
+//! One path of the config: its raw keys into what a route is made from.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sluice_core::id::RouteId;
+use sluice_core::source::{Scheme, SourceUri};
+use sluice_pipelines::{RouteSpec, RtspTransport};
+
+use super::error::{ConfigError, Place};
+use super::raw::{Entry, RawPath, RawSource, Text};
+use super::{secret, units};
+
+/// A path: its route, and when that runs.
+#[derive(Debug, Clone)]
+pub struct PathConfig {
+    /// What the route is made from.
+    pub spec: RouteSpec,
+    /// Starts with the first viewer instead of with the gateway.
+    pub on_demand: bool,
+    /// An on-demand route without viewers stops after this long.
+    pub idle_stop: Duration,
+    /// How long a viewer's request waits for the source's tracks.
+    pub start_timeout: Duration,
+}
+
+impl PathConfig {
+    /// Makes a path whose settings are all at their defaults.
+    #[must_use]
+    pub fn new(id: RouteId, sources: Vec<SourceUri>) -> Self {
+        Self {
+            spec: RouteSpec::new(id, sources),
+            on_demand: true,
+            idle_stop: Duration::from_secs(10),
+            start_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Names that mean something else under `/`.
+const TAKEN: &[&str] = &["api", "healthz", "metrics", "ws", "_sluice"];
+
+/// Turns one path into its typed form; whatever is wrong goes to `errors`.
+pub(super) fn convert(
+    name: &str,
+    raw: &Entry<Option<RawPath>>,
+    defaults: &RawPath,
+    errors: &mut Vec<ConfigError>,
+) -> Option<PathConfig> {
+    let key = format!("paths.{name}");
+    let id = match RouteId::try_from(name) {
+        Ok(id) if !TAKEN.contains(&name) => Some(id),
+        Ok(_) => {
+            errors.push(ConfigError::new(
+                &raw.place,
+                &key,
+                "is an address that Sluice uses itself",
+                "choose another name",
+            ));
+            None
+        }
+        Err(_) => {
+            errors.push(ConfigError::new(
+                &raw.place,
+                &key,
+                "is not a path name",
+                "use 1 to 64 of a-z, 0-9, - and _",
+            ));
+            None
+        }
+    };
+    let path = raw.value.clone().unwrap_or_default();
+    let Some(source) = path.source.clone() else {
+        errors.push(ConfigError::new(
+            &raw.place,
+            &key,
+            "has no source",
+            "add `source:` with a URI, such as rtsp://192.0.2.5/stream1",
+        ));
+        return None;
+    };
+    let sources = sources(&key, &source, path.password_file.as_ref(), errors);
+    let mut config = PathConfig::new(id?, sources);
+    Settings {
+        prefix: "defaults",
+        errors,
+    }
+    .apply(defaults, &mut config);
+    Settings {
+        prefix: &key,
+        errors,
+    }
+    .apply(&path, &mut config);
+    check_playlist(&key, &path, &config, errors);
+    Some(config)
+}
+
+fn sources(
+    key: &str,
+    raw: &RawSource,
+    password_file: Option<&Entry<String>>,
+    errors: &mut Vec<ConfigError>,
+) -> Vec<SourceUri> {
+    let key = format!("{key}.source");
+    if raw.0.is_empty() {
+        errors.push(ConfigError::new(
+            &Place::Elsewhere,
+            &key,
+            "is an empty list",
+            "give at least one URI",
+        ));
+    }
+    let mut secret = None;
+    if let Some(file) = password_file {
+        match secret::read(&file.place, "password_file", Path::new(&file.value)) {
+            Ok(text) => secret = Some(text),
+            Err(error) => errors.push(error),
+        }
+    }
+    let mut placed = false;
+    let mut parsed = Vec::new();
+    for entry in &raw.0 {
+        let with_secret = secret
+            .as_ref()
+            .and_then(|secret| secret::insert(&entry.value, secret));
+        placed |= with_secret.is_some();
+        match source(&key, entry, with_secret.as_deref()) {
+            Ok(uri) => parsed.push(uri),
+            Err(error) => errors.push(error),
+        }
+    }
+    if let (Some(file), Some(_), false) = (password_file, &secret, placed) {
+        errors.push(ConfigError::new(
+            &file.place,
+            "password_file",
+            "fits none of the sources",
+            "write the user before the host (rtsp://USER@HOST/…), without a password",
+        ));
+    }
+    parsed
+}
+
+fn source(
+    key: &str,
+    entry: &Entry<String>,
+    with_secret: Option<&str>,
+) -> Result<SourceUri, ConfigError> {
+    if entry.value == "publisher" {
+        return Err(ConfigError::new(
+            &entry.place,
+            key,
+            "is not in this version (publishing by WHIP)",
+            "name a source that Sluice can fetch, such as rtsp:// or srt://",
+        )
+        .value(&entry.value));
+    }
+    // The source's own sentence quotes the URI, less its secrets, and says what would be right.
+    SourceUri::parse(with_secret.unwrap_or(&entry.value)).map_err(|wrong| {
+        ConfigError::new(&entry.place, key, format!("cannot be used: {wrong}"), "")
+    })
+}
+
+fn check_playlist(key: &str, raw: &RawPath, config: &PathConfig, errors: &mut Vec<ConfigError>) {
+    let all_files = config
+        .spec
+        .sources
+        .iter()
+        .all(|source| source.scheme() == Scheme::File);
+    if let (true, false, Some(entry)) = (config.spec.playlist, all_files, &raw.playlist) {
+        errors.push(
+            ConfigError::new(
+                &entry.place,
+                format!("{key}.playlist"),
+                "plays files one after the other, and not every source of this path is a file",
+                "remove it to use the sources as fallbacks, or list files only",
+            )
+            .value(&entry.value),
+        );
+    }
+}
+
+/// Lays one level of keys over a path's settings.
+struct Settings<'a> {
+    prefix: &'a str,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+const SWITCH: &str = "write true or false";
+const DURATION: &str = "write a number with a unit: ms, s, m, h or d (10s)";
+const SIZE: &str = "write a number with a unit: kB, MB or GB (16MB)";
+
+impl Settings<'_> {
+    fn apply(&mut self, raw: &RawPath, path: &mut PathConfig) {
+        let spec = &mut path.spec;
+        self.set(
+            "playlist",
+            &raw.playlist,
+            &mut spec.playlist,
+            units::switch,
+            SWITCH,
+        );
+        self.set("loop", &raw.repeat, &mut spec.repeat, units::switch, SWITCH);
+        self.set(
+            "on_demand",
+            &raw.on_demand,
+            &mut path.on_demand,
+            units::switch,
+            SWITCH,
+        );
+        self.set(
+            "idle_stop",
+            &raw.idle_stop,
+            &mut path.idle_stop,
+            units::duration,
+            DURATION,
+        );
+        self.set(
+            "start_timeout",
+            &raw.start_timeout,
+            &mut path.start_timeout,
+            units::duration,
+            DURATION,
+        );
+        self.set(
+            "stall_timeout",
+            &raw.stall_timeout,
+            &mut spec.stall_timeout,
+            at_least_half_a_second,
+            HALF_A_SECOND,
+        );
+        self.set(
+            "connect_timeout",
+            &raw.connect_timeout,
+            &mut spec.connect_timeout,
+            at_least_half_a_second,
+            HALF_A_SECOND,
+        );
+        self.set(
+            "latency",
+            &raw.latency,
+            &mut spec.latency,
+            at_most_a_minute,
+            "write at most 60s, such as 200ms",
+        );
+        self.set(
+            "rtsp_transport",
+            &raw.rtsp_transport,
+            &mut spec.rtsp_transport,
+            transport,
+            "write auto, tcp, udp or multicast",
+        );
+        self.set(
+            "max_viewers",
+            &raw.max_viewers,
+            &mut spec.max_viewers,
+            viewers,
+            "write a number from 1 up",
+        );
+        self.set(
+            "tls.ca_file",
+            &raw.tls.ca_file,
+            &mut spec.tls.ca_file,
+            existing_file,
+            "name a PEM file that the user of this process may read",
+        );
+        self.set(
+            "tls.pin",
+            &raw.tls.pin,
+            &mut spec.tls.pin,
+            pin,
+            "write the certificate's SHA-256 as 64 hex digits",
+        );
+        self.set(
+            "group.bytes",
+            &raw.group.bytes,
+            &mut spec.group.bytes,
+            units::bytes,
+            SIZE,
+        );
+        self.set(
+            "group.span",
+            &raw.group.span,
+            &mut spec.group.span,
+            units::duration,
+            DURATION,
+        );
+    }
+
+    fn set<T>(
+        &mut self,
+        key: &str,
+        raw: &Text,
+        slot: &mut T,
+        parse: fn(&str) -> Option<T>,
+        remedy: &str,
+    ) {
+        let Some(entry) = raw else { return };
+        match parse(&entry.value) {
+            Some(value) => *slot = value,
+            None => self.errors.push(
+                ConfigError::new(
+                    &entry.place,
+                    format!("{}.{key}", self.prefix),
+                    "cannot be used",
+                    remedy,
+                )
+                .value(&entry.value),
+            ),
+        }
+    }
+}
+
+const HALF_A_SECOND: &str = "write at least 500ms, such as 5s";
+
+fn at_least_half_a_second(text: &str) -> Option<Duration> {
+    units::duration(text).filter(|time| *time >= Duration::from_millis(500))
+}
+
+fn at_most_a_minute(text: &str) -> Option<Duration> {
+    units::duration(text).filter(|time| *time <= Duration::from_mins(1))
+}
+
+fn transport(text: &str) -> Option<RtspTransport> {
+    RtspTransport::ALL
+        .into_iter()
+        .find(|transport| transport.nick() == text)
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is the parser's, the inner one the setting's"
+)]
+fn viewers(text: &str) -> Option<Option<u32>> {
+    text.parse().ok().filter(|count| *count > 0).map(Some)
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is the parser's, the inner one the setting's"
+)]
+fn existing_file(text: &str) -> Option<Option<PathBuf>> {
+    let path = PathBuf::from(text);
+    path.is_file().then_some(Some(path))
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is the parser's, the inner one the setting's"
+)]
+fn pin(text: &str) -> Option<Option<String>> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let fits = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fits.then(|| Some(digits.to_ascii_lowercase()))
+}

@@ -1,0 +1,284 @@
+use std::time::Duration;
+
+use sluice_pipelines::RtspTransport;
+
+use super::{Config, ConfigErrors, Listen};
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse("sluice.yaml", text, &[])
+}
+
+/// The error that `text` gives.
+fn refusal(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+const DOOR: &str = "paths:\n  door:\n    source: rtsp://192.0.2.5/stream1\n";
+
+#[test]
+fn the_example_parses() {
+    let config = parse(include_str!("../../sluice.example.yaml")).unwrap();
+    assert!(config.paths.len() >= 4);
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let config = parse(DOOR).unwrap();
+    assert_eq!(
+        config.listen,
+        Listen {
+            host: None,
+            port: 8889
+        }
+    );
+    assert_eq!(config.udp_ports, 8189..=8388);
+    let door = config.paths.values().next().unwrap();
+    assert!(door.on_demand);
+    assert_eq!(door.idle_stop, Duration::from_secs(10));
+    assert_eq!(door.start_timeout, Duration::from_secs(10));
+    assert_eq!(door.spec.rtsp_transport, RtspTransport::Auto);
+}
+
+#[test]
+fn a_path_overrides_the_defaults() {
+    let text = "defaults: {on_demand: false, idle_stop: 1m, group: {bytes: 8MB}}\n\
+        paths:\n  a: {source: rtsp://h/1, idle_stop: 500ms, rtsp_transport: tcp}\n  b: {source: rtsp://h/2}\n";
+    let config = parse(text).unwrap();
+    let [a, b] = config.paths.values().collect::<Vec<_>>()[..] else {
+        panic!("two paths")
+    };
+    assert_eq!((a.on_demand, b.on_demand), (false, false));
+    assert_eq!(
+        (a.idle_stop, b.idle_stop),
+        (Duration::from_millis(500), Duration::from_mins(1))
+    );
+    assert_eq!(
+        (a.spec.group.bytes, b.spec.group.bytes),
+        (8_000_000, 8_000_000)
+    );
+    assert_eq!(a.spec.rtsp_transport, RtspTransport::Tcp);
+}
+
+#[test]
+fn a_list_of_sources_keeps_its_order() {
+    let config = parse("paths:\n  a:\n    source: [srt://h:9000, 'file:///a.mp4']\n").unwrap();
+    let sources = &config.paths.values().next().unwrap().spec.sources;
+    assert_eq!(
+        sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["srt://h:9000?mode=caller", "file:///a.mp4"]
+    );
+}
+
+#[test]
+fn every_refusal_names_file_line_key_and_remedy() {
+    for (text, parts) in [
+        (
+            "lisen: ':1'\npaths: {}",
+            &["sluice.yaml:1:", "`lisen`", "did you mean `listen`"][..],
+        ),
+        (
+            "listen: nonsense\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "`listen: nonsense`", ":PORT"],
+        ),
+        (
+            "paths:\n  a:\n    source: rtsp://h/1\n    idle_stop: 10\n",
+            &["sluice.yaml:4:", "`paths.a.idle_stop: 10`", "10s"],
+        ),
+        (
+            "paths:\n  a:\n    source: ftp://h/1\n",
+            &["sluice.yaml:3:", "`paths.a.source`", "\"ftp://h/1\"", "ftp"],
+        ),
+        (
+            "paths:\n  a:\n    source:\n      - rtsp://h/1\n      - gopher://h/1\n",
+            &["sluice.yaml:5:", "gopher"],
+        ),
+        (
+            "paths:\n  a:\n    source: publisher\n",
+            &["sluice.yaml:3:", "not in this version", "rtsp://"],
+        ),
+        (
+            "paths:\n  a:\n",
+            &["sluice.yaml:2:", "`paths.a` has no source", "add `source:`"],
+        ),
+        (
+            "paths:\n  A b: {source: 'rtsp://h/1'}\n",
+            &["sluice.yaml:2:", "`paths.A b`", "a-z"],
+        ),
+        (
+            "paths:\n  api: {source: 'rtsp://h/1'}\n",
+            &["sluice.yaml:2:", "`paths.api`", "another name"],
+        ),
+        (
+            "paths:\n  a: {source: 'rtsp://h/1'}\n  a: {source: 'rtsp://h/2'}\n",
+            &["sluice.yaml:3:", "`a` stands here a second time"],
+        ),
+        (
+            "webrtc: {udp_range: 0}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "`webrtc.udp_range: 0`"],
+        ),
+        (
+            "webrtc: {udp: ':65530'}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "65535", "at most 6"],
+        ),
+        (
+            "defaults: {source: 'rtsp://h/1'}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["`defaults.source` belongs to one path"],
+        ),
+        ("listen: ':1'\n", &["sluice.yaml: `paths` has no path"]),
+        ("", &["`paths` has no path"]),
+        ("listen: [1, 2]\n", &["sluice.yaml:1:", "listen"]),
+        ("paths: 3\n", &["sluice.yaml:1:", "paths"]),
+        ("listen: b: c\n", &["sluice.yaml:1:", "not YAML"]),
+        ("paths:\n  a:\n    source: test:\n", &["sluice.yaml:3:", "\"test:\""]),
+    ] {
+        let refusal = refusal(text);
+        for part in parts {
+            assert!(
+                refusal.contains(part),
+                "{text:?} gave {refusal:?}, without {part:?}"
+            );
+        }
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+    }
+}
+
+#[test]
+fn keys_of_later_versions_are_refused_by_name() {
+    for (key, text) in [
+        ("auth", "auth: {users: []}\n"),
+        ("record", "record: {dir: /var/lib}\n"),
+        ("hosts", "webrtc:\n  hosts: [203.0.113.7]\n"),
+        ("ice_servers", "webrtc:\n  ice_servers: []\n"),
+        (
+            "record",
+            "paths:\n  a:\n    source: rtsp://h/1\n    record: {segment: 10m}\n",
+        ),
+    ] {
+        let refusal = refusal(text);
+        assert!(
+            refusal.contains(&format!("`{key}` is not in this version")),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn all_wrong_values_are_named_at_once() {
+    let errors = parse("listen: x\ndefaults: {latency: x}\npaths:\n  a: {source: 'x://h'}\n  b: {source: 'y://h'}\n").unwrap_err();
+    let lines: Vec<_> = errors
+        .errors
+        .iter()
+        .map(|e| e.in_file("f"))
+        .map(|l| l.split(": ").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(lines, ["f:1", "f:2", "f:4", "f:5"], "{errors}");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let env = |pairs: &[(&str, &str)]| {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        Config::parse(
+            "f",
+            "listen: ':1'\npaths:\n  front-door: {source: rtsp://h/1}\n",
+            &pairs,
+        )
+    };
+    let config = env(&[
+        ("SLUICE_LISTEN", "127.0.0.1:0"),
+        ("SLUICE_WEBRTC_UDP", ":9000"),
+        ("SLUICE_PATHS_FRONT_DOOR_SOURCE", "srt://h:9000"),
+        ("SLUICE_PATHS_FRONT_DOOR_IDLE_STOP", "1m"),
+        ("SLUICE_PATHS_YARD_SOURCE", "rtsp://h/3"),
+        ("SLUICE_DEFAULTS_ON_DEMAND", "false"),
+        ("SLUICE_SOMETHING_ELSE", "x"),
+        ("PATH", "/bin"),
+    ])
+    .unwrap();
+    assert_eq!((config.listen.port, config.udp_ports.start()), (0, &9000));
+    let paths: Vec<_> = config
+        .paths
+        .iter()
+        .map(|(id, p)| (id.as_str(), p.spec.sources[0].to_string(), p.on_demand))
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            ("front-door", "srt://h:9000?mode=caller".into(), false),
+            ("yard", "rtsp://h/3".into(), false)
+        ]
+    );
+
+    let refusal = env(&[
+        ("SLUICE_PATHS_FRONT_DOOR_COLOUR", "red"),
+        ("SLUICE_LISTEN", "x"),
+    ])
+    .unwrap_err()
+    .to_string();
+    assert!(
+        refusal.contains("environment variable SLUICE_PATHS_FRONT_DOOR_COLOUR"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.contains("environment variable SLUICE_LISTEN: `listen: x`"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_password_comes_from_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pw");
+    std::fs::write(&file, "s3cret p@ss\n").unwrap();
+    let text = format!(
+        "paths:\n  a:\n    source: rtsp://bob@h/1\n    password_file: {}\n",
+        file.display()
+    );
+    let config = parse(&text).unwrap();
+    let source = &config.paths.values().next().unwrap().spec.sources[0];
+    assert_eq!(source.credentials(), Some(("bob", "s3cret p@ss")));
+
+    let missing = text.replace("/pw", "/nothing");
+    assert!(
+        refusal(&missing).contains("password_file"),
+        "{}",
+        refusal(&missing)
+    );
+    let nowhere = text.replace("bob@", "");
+    assert!(
+        refusal(&nowhere).contains("fits none of the sources"),
+        "{}",
+        refusal(&nowhere)
+    );
+}
+
+#[test]
+fn secrets_appear_in_no_display_and_no_debug() {
+    let text = "paths:\n  a:\n    source: [rtsp://bob:hunter2@h/1, 'srt://h:9000?passphrase=hunter2hunter2']\n";
+    let config = parse(text).unwrap();
+    assert!(
+        !format!("{config:?} {config:#?}").contains("hunter2"),
+        "{config:?}"
+    );
+    for wrong in [
+        text.replace("rtsp://", "ftp://"),
+        text.replace("source:", "sauce:"),
+        text.replace("/1,", "/1, {a: b},"),
+        text.replace("hunter2hunter2", "hunter2"),
+        text.replace(']', ""),
+        text.replace("source: [rtsp", "playlist: [rtsp"),
+        text.replace(
+            "source: [",
+            "on_demand: 'rtsp://bob:hunter2@h/1'\n    source: [",
+        ),
+    ] {
+        let refusal = parse(&wrong).unwrap_err();
+        assert!(
+            !format!("{refusal} {refusal:?}").contains("hunter2"),
+            "{refusal}"
+        );
+    }
+}

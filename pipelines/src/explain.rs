@@ -1,0 +1,126 @@
+//! A route as a gst-launch line: the same elements, for the shell.
+
+use std::fmt::Write as _;
+
+use sluice_core::source::SourceUri;
+
+use crate::spec::{RouteSpec, RtspTransport};
+
+/// Writes the line; secrets are masked, so a source with a password needs it put back by hand.
+#[must_use]
+pub fn explain(spec: &RouteSpec) -> String {
+    let default = RouteSpec::new(spec.id.clone(), Vec::new());
+    let mut line = format!("gst-launch-1.0 sluicesrc name=s {}", sources(&spec.sources));
+    let mut add = |name: &str, value: &str, differs: bool| {
+        if differs {
+            // Writing to a String cannot fail.
+            write!(line, " {name}={value}").unwrap_or_default();
+        }
+    };
+    let millis = |time: std::time::Duration| time.as_millis().to_string();
+    add("playlist", "true", spec.playlist);
+    add("loop", "true", spec.repeat);
+    add(
+        "rtsp-transport",
+        spec.rtsp_transport.nick(),
+        spec.rtsp_transport != RtspTransport::Auto,
+    );
+    add(
+        "latency",
+        &millis(spec.latency),
+        spec.latency != default.latency,
+    );
+    add(
+        "stall-timeout",
+        &millis(spec.stall_timeout),
+        spec.stall_timeout != default.stall_timeout,
+    );
+    add(
+        "connect-timeout",
+        &millis(spec.connect_timeout),
+        spec.connect_timeout != default.connect_timeout,
+    );
+    if let Some(file) = &spec.tls.ca_file {
+        add("tls-ca-file", &quoted(&file.display().to_string()), true);
+    }
+    if let Some(pin) = &spec.tls.pin {
+        add("tls-fingerprint", pin, true);
+    }
+    format!(
+        "{line}  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}  s.audio_0 ! sluicetranscode ! w.",
+        spec.id,
+        group(spec, &default),
+    )
+}
+
+fn group(spec: &RouteSpec, default: &RouteSpec) -> String {
+    let mut text = String::new();
+    if spec.group.bytes != default.group.bytes {
+        write!(text, " group-bytes={}", spec.group.bytes).unwrap_or_default();
+    }
+    if spec.group.span != default.group.span {
+        write!(text, " group-span={}", spec.group.span.as_millis()).unwrap_or_default();
+    }
+    text
+}
+
+fn sources(sources: &[SourceUri]) -> String {
+    if let [one] = sources {
+        return format!("uri={}", quoted(&one.to_string()));
+    }
+    let list: Vec<_> = sources
+        .iter()
+        .map(|source| format!("(string)\"{source}\""))
+        .collect();
+    format!("uris='<{}>'", list.join(", ").replace('\'', "%27"))
+}
+
+/// Quotes for the shell where it must be.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, ':' | '/' | '.' | '-' | '_' | '@' | '%' | ',' | '=' | '+')
+    };
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "%27"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(uris: &[&str]) -> RouteSpec {
+        let sources = uris
+            .iter()
+            .map(|uri| SourceUri::parse(uri).unwrap())
+            .collect();
+        RouteSpec::new("door".parse().unwrap(), sources)
+    }
+
+    #[test]
+    fn a_route_is_one_line_without_secrets() {
+        assert_eq!(
+            explain(&spec(&["rtsp://bob:hunter2@h/1"])),
+            "gst-launch-1.0 sluicesrc name=s uri='rtsp://***@h/1'  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path=door  s.audio_0 ! sluicetranscode ! w."
+        );
+    }
+
+    #[test]
+    fn what_differs_from_the_defaults_is_in_the_line() {
+        let mut spec = spec(&["file:///a.mp4", "file:///b.mp4"]);
+        spec.playlist = true;
+        spec.latency = std::time::Duration::from_millis(50);
+        let line = explain(&spec);
+        for part in [
+            "uris='<(string)\"file:///a.mp4\", (string)\"file:///b.mp4\">'",
+            " playlist=true",
+            " latency=50",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!line.contains("stall-timeout"), "{line}");
+    }
+}

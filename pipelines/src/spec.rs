@@ -1,0 +1,97 @@
+//! What a route is made from.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sluice_core::group::GroupLimits;
+use sluice_core::id::RouteId;
+use sluice_core::source::SourceUri;
+
+/// Everything that [`crate::Route::start`] needs to know; checked before it gets here.
+#[derive(Debug, Clone)]
+pub struct RouteSpec {
+    /// The route's name, which is also its path in URLs.
+    pub id: RouteId,
+    /// Where the media comes from; several are tried in order (or played in order, see `playlist`).
+    pub sources: Vec<SourceUri>,
+    /// Plays the sources, all files, one after the other instead of treating them as fallbacks.
+    pub playlist: bool,
+    /// Starts again from the first file after the last one.
+    pub repeat: bool,
+    /// How RTP comes from an RTSP camera.
+    pub rtsp_transport: RtspTransport,
+    /// The jitter buffer of RTSP and SRT sources.
+    pub latency: Duration,
+    /// How a TLS source proves who it is.
+    pub tls: TlsTrust,
+    /// A source without a buffer for this long on any track counts as frozen.
+    pub stall_timeout: Duration,
+    /// A source that shows no track within this time counts as unreachable.
+    pub connect_timeout: Duration,
+    /// Bounds of the group of pictures that a viewer joins from.
+    pub group: GroupLimits,
+    /// More viewers than this are refused; `None` leaves it to the element.
+    pub max_viewers: Option<u32>,
+    /// The UDP ports that viewers' sessions take theirs from.
+    pub udp_ports: RangeInclusive<u16>,
+}
+
+impl RouteSpec {
+    /// Makes a spec with every setting at its default.
+    #[must_use]
+    pub fn new(id: RouteId, sources: Vec<SourceUri>) -> Self {
+        Self {
+            id,
+            sources,
+            playlist: false,
+            repeat: false,
+            rtsp_transport: RtspTransport::Auto,
+            latency: Duration::from_millis(200),
+            tls: TlsTrust::default(),
+            stall_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(10),
+            group: GroupLimits::default(),
+            max_viewers: None,
+            udp_ports: 0..=u16::MAX,
+        }
+    }
+}
+
+/// How RTP comes from an RTSP camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RtspTransport {
+    /// UDP, and TCP when nothing arrives.
+    Auto,
+    /// Interleaved in the RTSP connection.
+    Tcp,
+    /// Unicast UDP.
+    Udp,
+    /// Multicast UDP.
+    Multicast,
+}
+
+impl RtspTransport {
+    /// Every value, in the order in which help texts list them.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Tcp, Self::Udp, Self::Multicast];
+
+    /// The name in config files and of the element's enum.
+    #[must_use]
+    pub const fn nick(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Multicast => "multicast",
+        }
+    }
+}
+
+/// How a TLS source proves who it is; the system's authorities count when both are empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsTrust {
+    /// A PEM file with the authorities to trust.
+    pub ca_file: Option<PathBuf>,
+    /// The SHA-256 of the one certificate to trust, in hex.
+    pub pin: Option<String>,
+}

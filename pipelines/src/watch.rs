@@ -1,0 +1,268 @@
+//! Bus messages into [`Event`]s and the route's state: the only place where that is decided.
+
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::redact::redact;
+use tokio::sync::mpsc;
+
+use crate::state::{Event, RouteState};
+
+/// Follows one pipeline. Called from streaming threads: it never blocks.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    state: Mutex<RouteState>,
+    /// Bounded. When it is full the event is dropped: the state says what matters, and the gateway
+    /// reads that whenever it gets to the queue's next event.
+    events: mpsc::Sender<Event>,
+}
+
+impl Watch {
+    pub(crate) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self {
+            state: Mutex::new(RouteState::Starting),
+            events,
+        }
+    }
+
+    pub(crate) fn state(&self) -> RouteState {
+        self.state.lock().clone()
+    }
+
+    /// Reads one message from the bus.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "GStreamer has 40 kinds of message; these matter"
+    )]
+    pub(crate) fn on_message(&self, message: &gst::Message) {
+        use gst::MessageView;
+        match message.view() {
+            MessageView::Element(element) => {
+                if let Some(structure) = element.structure() {
+                    self.on_structure(structure);
+                }
+            }
+            MessageView::Error(error) => {
+                let reason = sentence(message, &error.error().to_string());
+                tracing::debug!(%reason, debug = %redact(&error.debug().unwrap_or_default()), "pipeline error");
+                self.on_broken(reason);
+            }
+            MessageView::Warning(warning) => {
+                let reason = sentence(message, &warning.error().to_string());
+                self.tell(Event::Warned { reason });
+            }
+            MessageView::Eos(_) => {
+                self.change(RouteState::Failed {
+                    reason: "the source has come to its end".to_owned(),
+                });
+            }
+            MessageView::Latency(_) => {
+                // Not here: the message may come with the element's locks held.
+                if let Some(pipeline) = message.src().and_then(|src| toplevel(src)) {
+                    pipeline.call_async(|pipeline| {
+                        if pipeline.recalculate_latency().is_err() {
+                            tracing::debug!("latency could not be distributed");
+                        }
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_structure(&self, structure: &gst::StructureRef) {
+        match structure.name().as_str() {
+            "sluice-source" => {
+                let report = Report::read(structure);
+                let next = report.state_after(&self.state(), Instant::now());
+                self.change(next);
+            }
+            "sluice-tracks" => {
+                let tracks = strings(structure, "skipped");
+                if !tracks.is_empty() {
+                    self.tell(Event::Skipped { tracks });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_broken(&self, reason: String) {
+        *self.state.lock() = RouteState::Failed {
+            reason: reason.clone(),
+        };
+        self.tell(Event::Broken { reason });
+    }
+
+    fn change(&self, next: RouteState) {
+        let changed = {
+            let mut state = self.state.lock();
+            let changed = *state != next;
+            *state = next;
+            changed
+        };
+        if changed {
+            self.tell(Event::Changed);
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        if let Err(dropped) = self.events.try_send(event) {
+            tracing::debug!(%dropped, "the route's event queue takes no more");
+        }
+    }
+}
+
+/// What `sluicesrc` says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Report {
+    state: String,
+    source: usize,
+    reason: Option<String>,
+    retry_in: Duration,
+}
+
+impl Report {
+    fn read(structure: &gst::StructureRef) -> Self {
+        let reason = structure.get::<Option<String>>("reason").ok().flatten();
+        Self {
+            state: structure.get("state").unwrap_or_default(),
+            source: structure
+                .get::<u32>("source")
+                .ok()
+                .and_then(|index| usize::try_from(index).ok())
+                .unwrap_or_default(),
+            reason: reason
+                .filter(|reason| !reason.is_empty())
+                .map(|reason| redact(&reason).into_owned()),
+            retry_in: Duration::from_millis(structure.get("retry-in-ms").unwrap_or_default()),
+        }
+    }
+
+    fn state_after(self, before: &RouteState, now: Instant) -> RouteState {
+        let reason = self
+            .reason
+            .or_else(|| before.reason().map(ToOwned::to_owned));
+        let waiting = |until| RouteState::Waiting {
+            reason: reason
+                .clone()
+                .unwrap_or_else(|| "the source is lost".to_owned()),
+            until,
+        };
+        match (self.state.as_str(), before) {
+            ("running", _) => RouteState::Running {
+                source: self.source,
+            },
+            ("failed", _) => RouteState::Failed {
+                reason: reason.unwrap_or_else(|| "the source failed".to_owned()),
+            },
+            ("waiting", _) => waiting(Some(now + self.retry_in)),
+            ("stalled", _) => waiting(None),
+            // Dialling again after a failure keeps the reason: it is still why there is no picture.
+            ("connecting", RouteState::Idle | RouteState::Starting) => RouteState::Starting,
+            ("connecting", _) => waiting(None),
+            (_, before) => before.clone(),
+        }
+    }
+}
+
+/// Reads a list of strings, whichever of GStreamer's two list types holds it.
+fn strings(structure: &gst::StructureRef, field: &str) -> Vec<String> {
+    let Ok(value) = structure.value(field) else {
+        return Vec::new();
+    };
+    if let Ok(array) = value.get::<gst::Array>() {
+        return array.iter().filter_map(|item| item.get().ok()).collect();
+    }
+    value
+        .get::<gst::List>()
+        .map(|list| list.iter().filter_map(|item| item.get().ok()).collect())
+        .unwrap_or_default()
+}
+
+/// "rtspsrc: Could not open resource": who and what, without secrets.
+fn sentence(message: &gst::Message, text: &str) -> String {
+    let element = message
+        .src()
+        .and_then(|src| src.downcast_ref::<gst::Element>())
+        .and_then(ElementExt::factory)
+        .map(|factory| factory.name().to_string());
+    match element {
+        Some(element) => redact(&format!("{element}: {text}")).into_owned(),
+        None => redact(text).into_owned(),
+    }
+}
+
+fn toplevel(object: &gst::Object) -> Option<gst::Pipeline> {
+    let mut current = object.clone();
+    while let Some(parent) = current.parent() {
+        current = parent;
+    }
+    current.downcast().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(state: &str, reason: Option<&str>) -> Report {
+        Report {
+            state: state.to_owned(),
+            source: 1,
+            reason: reason.map(ToOwned::to_owned),
+            retry_in: Duration::from_secs(2),
+        }
+    }
+
+    #[test]
+    fn a_redial_keeps_the_reason_until_media_flows() {
+        let now = Instant::now();
+        let mut state = RouteState::Starting;
+        let mut seen = Vec::new();
+        for report in [
+            report("connecting", None),
+            report("running", None),
+            report("stalled", Some("no buffer for 5 s")),
+            report("waiting", None),
+            report("connecting", None),
+            report("running", None),
+            report("failed", Some("no such element")),
+        ] {
+            state = report.state_after(&state, now);
+            seen.push((
+                state.name(),
+                state.reason().unwrap_or_default().to_owned(),
+                state.retry_in(now),
+            ));
+        }
+        let frozen = || "no buffer for 5 s".to_owned();
+        assert_eq!(
+            seen,
+            [
+                ("starting", String::new(), None),
+                ("running", String::new(), None),
+                ("waiting", frozen(), None),
+                ("waiting", frozen(), Some(Duration::from_secs(2))),
+                ("waiting", frozen(), None),
+                ("running", String::new(), None),
+                ("failed", "no such element".to_owned(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_report_is_read_without_its_secrets() {
+        gst::init().unwrap();
+        let structure = gst::Structure::builder("sluice-source")
+            .field("state", "waiting")
+            .field("source", 1u32)
+            .field("reason", "rtsp://bob:hunter2@h/1 refused")
+            .field("retry-in-ms", 2000u64)
+            .build();
+        assert_eq!(
+            Report::read(&structure),
+            report("waiting", Some("rtsp://***@h/1 refused"))
+        );
+    }
+}
