@@ -39,7 +39,13 @@ impl Process {
             follow(stderr, Arc::clone(&log), None);
         }
         let stdin = child.stdin.take();
-        Self { name: name.to_owned(), child, stdin, lines, log }
+        Self {
+            name: name.to_owned(),
+            child,
+            stdin,
+            lines,
+            log,
+        }
     }
 
     /// The process id.
@@ -73,14 +79,22 @@ impl Process {
                 Err(_ended_or_late) => break,
             }
         }
-        panic!("{} did not say what was awaited; it wrote:\n{}", self.name, self.log());
+        panic!(
+            "{} did not say what was awaited; it wrote:\n{}",
+            self.name,
+            self.log()
+        );
     }
 
     /// Writes one line to its stdin.
     pub fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is piped");
         if let Err(e) = writeln!(stdin, "{line}").and_then(|()| stdin.flush()) {
-            panic!("{} takes no more commands: {e}; it wrote:\n{}", self.name, self.log.lock());
+            panic!(
+                "{} takes no more commands: {e}; it wrote:\n{}",
+                self.name,
+                self.log.lock()
+            );
         }
     }
 
@@ -90,7 +104,11 @@ impl Process {
             .arg(format!("-{name}"))
             .arg(self.pid().to_string())
             .status();
-        assert!(done.is_ok_and(|s| s.success()), "kill -{name} {} failed", self.pid());
+        assert!(
+            done.is_ok_and(|s| s.success()),
+            "kill -{name} {} failed",
+            self.pid()
+        );
     }
 
     /// Waits for its end.
@@ -147,15 +165,32 @@ pub fn run(command: &mut Command) -> String {
     text
 }
 
-/// The path of one of this workspace's own programs, built beside the running one.
+/// The path of one of this workspace's own programs: in `$SLUICE_BIN_DIR`, else built beside the
+/// running one.
 ///
 /// # Panics
 /// When it is not built; `make test` builds it first.
 pub fn our_binary(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("SLUICE_BIN_DIR") {
+        let path = PathBuf::from(folder).join(name);
+        if path.is_file() {
+            return path;
+        }
+    }
     let me = std::env::current_exe().expect("a running program has a path");
     // Tests lie in target/PROFILE/deps, programs in target/PROFILE.
-    let found = me.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|p| p.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not built beside {}: run `make test`", me.display()))
+    let found = me
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join(name))
+        .find(|p| p.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "{name} is not built beside {}: run `make test`",
+            me.display()
+        )
+    })
 }
 
 /// A TCP port that was free a moment ago.

@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn a_stamp_sits_between_parameter_sets_and_the_slice() {
-        let unit = [0, 0, 0, 1, 0x67, 9, 9, 0, 0, 1, 0x68, 8, 0, 0, 0, 1, 0x65, 7, 7];
+        let unit = [
+            0, 0, 0, 1, 0x67, 9, 9, 0, 0, 1, 0x68, 8, 0, 0, 0, 1, 0x65, 7, 7,
+        ];
 
         let stamped = insert(&unit, 0x0123_4567_89ab);
 

@@ -49,7 +49,12 @@ impl Camera {
         let port = line["port"].as_u64().and_then(|p| u16::try_from(p).ok());
         options.port = port.expect("rtsp-camera prints its port");
         let url = options.url(options.port);
-        Self { process, options, netns, url }
+        Self {
+            process,
+            options,
+            netns,
+            url,
+        }
     }
 
     /// Its URL without credentials.

@@ -74,7 +74,7 @@ pub struct CameraOptions {
     /// Seconds between two key frames.
     #[arg(long, default_value_t = 2.0)]
     pub key_interval: f64,
-    /// Picture size, WIDTHxHEIGHT.
+    /// Picture size, as 1280x720.
     #[arg(long, default_value = "1280x720")]
     pub size: String,
     /// Frames per second.
@@ -141,7 +141,7 @@ impl CameraOptions {
     /// Width and height.
     ///
     /// # Errors
-    /// When `--size` is not WIDTHxHEIGHT.
+    /// When `--size` is not width x height.
     pub fn dimensions(&self) -> Result<(u32, u32), String> {
         let (width, height) = self.size.split_once('x').ok_or("--size is WIDTHxHEIGHT")?;
         let number = |s: &str| s.parse().map_err(|e| format!("--size {}: {e}", self.size));
@@ -181,7 +181,10 @@ impl CameraOptions {
         pair("--rate", self.rate.to_string());
         pair("--bitrate", self.bitrate.to_string());
         pair("--audio", name(&|| self.audio.to_possible_value()));
-        pair("--transports", name(&|| self.transports.to_possible_value()));
+        pair(
+            "--transports",
+            name(&|| self.transports.to_possible_value()),
+        );
         pair("--mount", self.mount.clone());
         pair("--bind", self.bind.clone());
         pair("--port", self.port.to_string());

@@ -27,11 +27,16 @@ pub(crate) fn launch_line(options: &CameraOptions) -> Result<String, String> {
 }
 
 fn video(options: &CameraOptions) -> String {
-    let key = (options.key_interval * f64::from(options.rate)).round().max(1.0);
+    let key = (options.key_interval * f64::from(options.rate))
+        .round()
+        .max(1.0);
     let kbps = options.bitrate;
     let bps = kbps * 1000;
     let order = if options.b_frames > 0 {
-        format!("bframes={} b-adapt=false rc-lookahead=0 sync-lookahead=0", options.b_frames)
+        format!(
+            "bframes={} b-adapt=false rc-lookahead=0 sync-lookahead=0",
+            options.b_frames
+        )
     } else {
         "tune=zerolatency".to_owned()
     };
@@ -84,8 +89,12 @@ fn audio(audio: Audio) -> Option<&'static str> {
             "audio/x-raw,rate=48000,channels=2 ! avenc_aac bitrate=128000 ! aacparse ! \
              rtpmp4gpay name=pay1 pt=97",
         ),
-        Audio::Pcma => Some("audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8"),
-        Audio::Pcmu => Some("audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0"),
+        Audio::Pcma => {
+            Some("audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8")
+        }
+        Audio::Pcmu => {
+            Some("audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0")
+        }
         Audio::G722 => {
             Some("audio/x-raw,rate=16000,channels=1 ! avenc_g722 ! rtpg722pay name=pay1 pt=9")
         }
@@ -178,7 +187,9 @@ fn swallow_udp(bin: &gst::Bin) {
         return;
     };
     pipeline.connect_deep_element_added(|_, _, element| {
-        let is_udp = element.factory().is_some_and(|f| f.name() == "multiudpsink");
+        let is_udp = element
+            .factory()
+            .is_some_and(|f| f.name() == "multiudpsink");
         if let (true, Some(pad)) = (is_udp, element.static_pad("sink")) {
             pad.add_probe(
                 gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST,

@@ -1,0 +1,225 @@
+//! The gateway under test: the built `sluice` binary as a child process.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::artifacts;
+use crate::http::{Client, Reply};
+use crate::netns::Netns;
+use crate::process::{Process, START, our_binary};
+use crate::wait::within;
+
+/// How the gateway is started.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayOptions {
+    paths: String,
+    environment: Vec<(String, String)>,
+    udp_range: Option<u16>,
+    netns: Option<Netns>,
+}
+
+impl GatewayOptions {
+    /// A gateway without paths.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a path with one source.
+    #[must_use]
+    pub fn path(self, name: &str, source: &str) -> Self {
+        self.path_with(name, &[("source", source)])
+    }
+
+    /// Adds a path with these keys; values are written as they are, so lists may be `[a, b]`.
+    #[must_use]
+    pub fn path_with(mut self, name: &str, keys: &[(&str, &str)]) -> Self {
+        writeln!(self.paths, "  {name}:").expect("strings take text");
+        for (key, value) in keys {
+            writeln!(self.paths, "    {key}: {value}").expect("strings take text");
+        }
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.environment.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs it inside this namespace.
+    #[must_use]
+    pub fn within(mut self, netns: &Netns) -> Self {
+        self.netns = Some(netns.clone());
+        self
+    }
+
+    /// How many UDP ports viewers may take.
+    #[must_use]
+    pub const fn udp_range(mut self, ports: u16) -> Self {
+        self.udp_range = Some(ports);
+        self
+    }
+
+    /// The config file's text.
+    pub fn yaml(&self) -> String {
+        // Tests run side by side: each process takes a range of its own.
+        let base = 20_000 + std::process::id() % 90 * 400;
+        let range = self.udp_range.unwrap_or(400);
+        format!(
+            "listen: \":0\"\nwebrtc:\n  udp: \":{base}\"\n  udp_range: {range}\npaths:\n{}",
+            self.paths
+        )
+    }
+
+    /// Starts it and waits until it is ready.
+    pub fn start(&self) -> Gateway {
+        let mut gateway = self.spawn();
+        let ready = |line: &str| {
+            let url = line.strip_prefix("Sluice is ready: ")?;
+            url::Url::parse(url.trim()).ok()?.port()
+        };
+        gateway.port = gateway.process.wait_line(START, ready);
+        gateway
+    }
+
+    /// Starts it without waiting, for starts that must fail.
+    pub fn spawn(&self) -> Gateway {
+        let folder = TempDir::new().expect("a temporary folder");
+        let yaml = self.yaml();
+        artifacts::note("sluice.yaml", &yaml);
+        let file = folder.path().join("sluice.yaml");
+        std::fs::write(&file, yaml).expect("a config file");
+        let mut command = match &self.netns {
+            Some(netns) => netns.command(our_binary("sluice")),
+            None => Command::new(our_binary("sluice")),
+        };
+        command.arg("run").arg(&file).envs(self.environment.clone());
+        let process = Process::spawn("sluice", &mut command);
+        Gateway {
+            process,
+            port: 0,
+            host: "127.0.0.1".to_owned(),
+            client: Client::default(),
+            folder,
+        }
+    }
+}
+
+/// A running gateway; killed when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    process: Process,
+    port: u16,
+    host: String,
+    client: Client,
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts a gateway with one path.
+    pub fn serving(name: &str, source: &str) -> Self {
+        GatewayOptions::new().path(name, source).start()
+    }
+
+    /// Reaches it at this address from now on (it listens at all of them).
+    pub fn reach_at(&mut self, host: &str) {
+        host.clone_into(&mut self.host);
+    }
+
+    /// The URL of something on it; `at("cam/whep")`.
+    pub fn at(&self, path: &str) -> String {
+        self.at_host(&self.host, path)
+    }
+
+    /// The same as others see it who reach the machine by another address.
+    pub fn at_host(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}/{path}", self.port)
+    }
+
+    /// The WHEP URL of a path.
+    pub fn whep(&self, path: &str) -> String {
+        self.at(&format!("{path}/whep"))
+    }
+
+    /// Its process, for pids and signals.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Its config file.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("sluice.yaml")
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Fetches something from it.
+    pub fn get(&self, path: &str) -> Reply {
+        self.client.get(&self.at(path))
+    }
+
+    /// One path as the API shows it.
+    pub fn path(&self, name: &str) -> Value {
+        self.get(&format!("api/v1/paths/{name}")).json()
+    }
+
+    /// The viewers of a path as the API lists them.
+    pub fn viewers(&self, name: &str) -> Vec<Value> {
+        self.path(name)["viewer_list"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Waits until the API shows the path as wanted, and returns it.
+    ///
+    /// # Panics
+    /// When it does not in time, with what it shows.
+    pub fn wait_path(&self, name: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
+        within(limit, || Some(self.path(name)).filter(&wanted))
+            .unwrap_or_else(|| panic!("after {limit:?} the path is {:#}", self.path(name)))
+    }
+
+    /// Waits until the path is in this state.
+    pub fn wait_state(&self, name: &str, state: &str, limit: Duration) -> Value {
+        self.wait_path(name, limit, |path| path["state"] == state)
+    }
+
+    /// Waits until a path has this many viewers.
+    pub fn wait_viewers(&self, name: &str, count: usize, limit: Duration) {
+        self.wait_path(name, limit, |path| path["viewers"] == count);
+    }
+
+    /// Asks it to end and waits for it.
+    pub fn terminate(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.process.signal("TERM");
+        self.process.wait_exit(limit)
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.process.wait_exit(limit)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let state = self
+                .client
+                .try_request("GET", &self.at("api/v1/paths"), &[], "");
+            let state = state.map_or_else(|e| e.to_string(), |reply| reply.body);
+            artifacts::note("api-paths.json", &state);
+            artifacts::save_if_failing("sluice.log", &self.log());
+        }
+    }
+}

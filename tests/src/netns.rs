@@ -1,0 +1,209 @@
+//! Network namespaces: hosts of their own, joined by good and bad links. Needs root.
+
+use std::ffi::OsStr;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+use crate::process::{Process, run};
+use crate::wait::{secs, until};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A namespace; deleted with the last clone.
+#[derive(Debug, Clone)]
+pub struct Netns(Arc<Owned>);
+
+#[derive(Debug)]
+struct Owned {
+    name: String,
+}
+
+impl Netns {
+    /// Makes a namespace with loopback up.
+    ///
+    /// # Panics
+    /// When not root: these tests are never skipped.
+    pub fn new() -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sluice-{}-{number}", std::process::id());
+        ip(&["netns", "add", &name]);
+        let netns = Self(Arc::new(Owned { name }));
+        netns.ip(&["link", "set", "lo", "up"]);
+        netns
+    }
+
+    /// Its name, as `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// A command that runs inside. Its pid is the program's own: `ip netns exec` execs.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.name()]).arg(program);
+        command
+    }
+
+    /// Joins it to the machine's own network by a veth pair; returns (machine's, namespace's) address.
+    pub fn join_machine(&self) -> (Ipv4Addr, Ipv4Addr) {
+        let (here, there) = addresses();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Interface names have 15 characters at most.
+        let outer = format!("sl{}x{number}", std::process::id() % 100_000);
+        ip(&[
+            "link",
+            "add",
+            &outer,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            self.name(),
+        ]);
+        ip(&["addr", "add", &format!("{here}/30"), "dev", &outer]);
+        ip(&["link", "set", &outer, "up"]);
+        self.ip(&["addr", "add", &format!("{there}/30"), "dev", "eth0"]);
+        self.ip(&["link", "set", "eth0", "up"]);
+        // Browsers enumerate only interfaces with a route outwards.
+        self.ip(&["route", "add", "default", "via", &here.to_string()]);
+        (here, there)
+    }
+
+    /// Counts UDP packets that leave towards this port, from now on.
+    pub fn count_udp_to(&self, port: u16) -> Counter {
+        let rules = format!(
+            "table inet sluicetest {{ chain out {{ type filter hook output priority 0; \
+             udp dport {port} counter; }} }}"
+        );
+        run(self.command("nft").arg(rules));
+        Counter {
+            netns: self.clone(),
+        }
+    }
+
+    fn ip(&self, arguments: &[&str]) {
+        let mut all = vec!["-n", self.name()];
+        all.extend(arguments);
+        ip(&all);
+    }
+}
+
+impl Default for Netns {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // The kernel takes the interfaces along; the test's verdict is already made.
+        drop(
+            Command::new("ip")
+                .args(["netns", "del", &self.name])
+                .output(),
+        );
+    }
+}
+
+/// An nft counter inside a namespace.
+#[derive(Debug)]
+pub struct Counter {
+    netns: Netns,
+}
+
+impl Counter {
+    /// Packets so far.
+    ///
+    /// # Panics
+    /// When nft's listing has no counter.
+    pub fn packets(&self) -> u64 {
+        let list = run(self
+            .netns
+            .command("nft")
+            .args(["list", "table", "inet", "sluicetest"]));
+        let mut words = list
+            .split_whitespace()
+            .skip_while(|word| *word != "packets")
+            .skip(1);
+        words
+            .next()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or_else(|| panic!("no counter in {list}"))
+    }
+}
+
+/// A bad link between two namespaces, made by `kit/link.py` over TUN.
+#[derive(Debug)]
+pub struct Link {
+    /// Address of the first namespace's end.
+    pub first: Ipv4Addr,
+    /// Address of the second namespace's end.
+    pub second: Ipv4Addr,
+    control: PathBuf,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Link {
+    /// Joins two namespaces by a link with these properties (see `kit/link.py`), such as
+    /// `{"delay": 30, "loss": 4}`.
+    pub fn between(first: &Netns, second: &Netns, properties: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let control = folder.path().join("link.json");
+        std::fs::write(&control, properties).expect("a control file");
+        let (one, two) = addresses();
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kit/link.py");
+        let mut command = Command::new("python3");
+        command
+            .arg(script)
+            .args([first.name(), &format!("{one}/30")])
+            .args([second.name(), &format!("{two}/30")])
+            .arg(&control);
+        let process = Process::spawn("link.py", &mut command);
+        let up = control.with_extension("json.stat");
+        until(secs(10), "the link's first statistics", || {
+            up.exists().then_some(())
+        });
+        second.ip(&["route", "replace", "default", "via", &one.to_string()]);
+        Self {
+            first: one,
+            second: two,
+            control,
+            _process: process,
+            _folder: folder,
+        }
+    }
+
+    /// Changes the link's properties; they count within 0.1 s.
+    pub fn set(&self, properties: &str) {
+        std::fs::write(&self.control, properties).expect("a control file");
+    }
+
+    /// Packets that the link has taken and lost.
+    pub fn statistics(&self) -> serde_json::Value {
+        let text = std::fs::read_to_string(self.control.with_extension("json.stat"));
+        text.ok()
+            .and_then(|t| serde_json::from_str(&t).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// Two addresses of a /30 that no other test of this machine has.
+fn addresses() -> (Ipv4Addr, Ipv4Addr) {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let start = u8::try_from(number % 60 * 4).expect("below 240");
+    let at = |n: u8| Ipv4Addr::new(10, 128 | high, low, start + n);
+    (at(1), at(2))
+}
+
+fn ip(arguments: &[&str]) {
+    run(Command::new("ip").args(arguments));
+}

@@ -1,0 +1,59 @@
+//! What a process costs, read from `/proc`.
+
+use std::fs;
+
+/// One look at a process.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    /// User and system time in milliseconds.
+    pub cpu_ms: f64,
+    /// Resident memory.
+    pub rss_kb: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Open file descriptors.
+    pub fds: usize,
+}
+
+/// Clock ticks per second: fixed at 100 in Linux's `/proc` on every architecture of ours.
+const TICKS: f64 = 100.0;
+
+/// Looks at a process; `None` when it is gone.
+pub fn usage(pid: u32) -> Option<Usage> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold spaces: fields are counted after its closing parenthesis.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let number = |key: &str| -> Option<u64> {
+        let line = status.lines().find_map(|l| l.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Usage {
+        cpu_ms: (ticks(11)? + ticks(12)?) * 1000.0 / TICKS,
+        rss_kb: number("VmRSS:")?,
+        threads: number("Threads:")?,
+        fds: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+    })
+}
+
+/// The processor's name and count, and the memory, for tables.
+pub fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|l| l.strip_prefix("model name"));
+    let model = model
+        .and_then(|l| l.split_once(':'))
+        .map_or("unknown processor", |(_, m)| m.trim());
+    let cores = cpu.lines().filter(|l| l.starts_with("processor")).count();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kb = memory.lines().find_map(|l| l.strip_prefix("MemTotal:"));
+    let kb = kb
+        .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{cores} cores of {model}, {} GiB, Linux {}",
+        kb / 1_048_576,
+        kernel.trim()
+    )
+}

@@ -1,0 +1,306 @@
+//! WHEP viewers inside the test's own process: str0m over plain UDP, signalling over plain HTTP.
+//!
+//! One thread drives all viewers of a [`Viewers`], so that a hundred of them cost little.
+
+pub mod rtp;
+mod sdp;
+mod session;
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{JoinHandle, park_timeout};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::artifacts;
+use crate::http::{Client, Reply};
+use crate::wait::within;
+use rtp::{Payload, Totals};
+use session::Session;
+
+/// How often sockets are read: the resolution of all times measured here.
+const TICK: Duration = Duration::from_millis(1);
+/// The same with many viewers, where a wake-up each would fight the server for the processor.
+const MANY_TICK: Duration = Duration::from_millis(4);
+const MANY: usize = 30;
+
+/// What the viewer is like.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent quirk of a viewer"
+)]
+pub struct ViewerOptions {
+    /// Video codecs in the offer.
+    pub codecs: Vec<Payload>,
+    /// Offers audio (Opus).
+    pub audio: bool,
+    /// Offers G.711 too.
+    pub g711: bool,
+    /// Puts a fingerprint into the offer that is not its certificate's.
+    pub false_fingerprint: bool,
+    /// Share of media packets thrown away on arrival.
+    pub drop_percent: f64,
+    /// Asks for lost packets.
+    pub nack: bool,
+    /// After the first key frame reads RTP headers only; for load.
+    pub light: bool,
+    /// Never answers anything on its socket.
+    pub deaf: bool,
+}
+
+impl Default for ViewerOptions {
+    fn default() -> Self {
+        Self {
+            codecs: vec![Payload::H264, Payload::Vp8],
+            audio: true,
+            g711: false,
+            false_fingerprint: false,
+            drop_percent: 0.0,
+            nack: true,
+            light: false,
+            deaf: false,
+        }
+    }
+}
+
+/// What a viewer has seen so far; times count from its POST.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Until the answer was there.
+    pub to_answer: Option<Duration>,
+    /// Until ICE and DTLS were up.
+    pub to_connected: Option<Duration>,
+    /// Until the first media packet.
+    pub to_media: Option<Duration>,
+    /// Until the first key frame began.
+    pub to_key_frame: Option<Duration>,
+    /// Video streams.
+    pub video: Totals,
+    /// Audio streams.
+    pub audio: Totals,
+    /// Longest time between two video frames.
+    pub longest_gap: Duration,
+    /// Packets that begin a slice of a key frame.
+    pub key_frames: u64,
+    /// Everything on the socket that looks like RTP, decrypted or not.
+    pub media_packets: u64,
+    /// Thrown away by `drop_percent`.
+    pub dropped_here: u64,
+    /// On retransmission payload types.
+    pub repair_packets: u64,
+    /// NACKs sent.
+    pub nacks: u64,
+    /// Name of the video codec that came.
+    pub codec: Option<String>,
+    /// Why it ended, if it did by itself.
+    pub error: Option<String>,
+    /// Whether it ended.
+    pub closed: bool,
+}
+
+struct Shared {
+    sessions: Mutex<Vec<Arc<Mutex<Session>>>>,
+    stop: AtomicBool,
+    seed: AtomicU64,
+}
+
+/// A group of viewers and the thread that drives them.
+pub struct Viewers {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    client: Client,
+    local: IpAddr,
+}
+
+/// One viewer of the group. Dropping it makes its socket vanish without a word.
+pub struct Viewer {
+    session: Arc<Mutex<Session>>,
+    shared: Arc<Shared>,
+    client: Client,
+    /// The answer to its POST.
+    pub reply: Reply,
+    /// Its offer.
+    pub offer: String,
+}
+
+impl Default for Viewers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Viewers {
+    /// Viewers at the machine's own address: libnice offers no loopback candidates.
+    pub fn new() -> Self {
+        Self::at(outward_address())
+    }
+
+    /// Viewers at this address.
+    pub fn at(local: IpAddr) -> Self {
+        str0m::crypto::from_feature_flags().install_process_default();
+        let shared = Arc::new(Shared {
+            sessions: Mutex::default(),
+            stop: AtomicBool::new(false),
+            seed: AtomicU64::new(0),
+        });
+        let driven = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || drive(&driven));
+        Self {
+            shared,
+            thread: Some(thread),
+            client: Client::default(),
+            local,
+        }
+    }
+
+    /// POSTs an offer to a WHEP URL. The reply may be a refusal: see [`Viewer::reply`].
+    ///
+    /// # Panics
+    /// When the server does not speak HTTP, or its answer is no SDP.
+    pub fn join(&self, url: &str, options: ViewerOptions) -> Viewer {
+        let seed = self.shared.seed.fetch_add(1, Ordering::Relaxed);
+        let (mut session, offer) = Session::new(self.local, options, seed)
+            .unwrap_or_else(|e| panic!("the viewer cannot make an offer: {e}"));
+        session.posted = Some(Instant::now());
+        let reply = self.client.post_sdp(url, &offer);
+        artifacts::note("offer.sdp", &offer);
+        artifacts::note("answer.sdp", &reply.body);
+        if reply.status == 201
+            && let Err(e) = session.on_answer(&reply.body, Instant::now())
+        {
+            panic!("{url}: {e}\n--- offer\n{offer}\n--- answer\n{}", reply.body);
+        }
+        let session = Arc::new(Mutex::new(session));
+        if reply.status == 201 {
+            self.shared.sessions.lock().push(Arc::clone(&session));
+        }
+        let (shared, client) = (Arc::clone(&self.shared), self.client.clone());
+        Viewer {
+            session,
+            shared,
+            client,
+            reply,
+            offer,
+        }
+    }
+
+    /// Joins and waits for the first key frame.
+    ///
+    /// # Panics
+    /// When none comes in time, with what came.
+    pub fn watch(&self, url: &str, options: ViewerOptions) -> Viewer {
+        let viewer = self.join(url, options);
+        assert_eq!(
+            viewer.reply.status, 201,
+            "{url} answered {}",
+            viewer.reply.body
+        );
+        viewer.wait_key_frame(Duration::from_secs(15));
+        viewer
+    }
+}
+
+impl Drop for Viewers {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Viewer {
+    /// What it has seen so far.
+    pub fn counts(&self) -> Counts {
+        self.session.lock().counts()
+    }
+
+    /// Ages of stamped frames in microseconds, since the last call.
+    pub fn take_ages_us(&self) -> Vec<u64> {
+        self.session.lock().take_ages_us()
+    }
+
+    /// Waits for the first key frame and returns its time from the POST.
+    ///
+    /// # Panics
+    /// When none comes in time, with what came.
+    pub fn wait_key_frame(&self, limit: Duration) -> Duration {
+        within(limit, || self.counts().to_key_frame)
+            .unwrap_or_else(|| panic!("no key frame within {limit:?}: {:?}", self.counts()))
+    }
+
+    /// Waits until `more` further frames have come.
+    ///
+    /// # Panics
+    /// When they do not come in time, with what came.
+    pub fn wait_frames(&self, more: u64, limit: Duration) {
+        let before = self.counts().video.frames;
+        let enough = || (self.counts().video.frames >= before + more).then_some(());
+        within(limit, enough)
+            .unwrap_or_else(|| panic!("no {more} frames within {limit:?}: {:?}", self.counts()));
+    }
+
+    /// Ends the session by its `Location`.
+    ///
+    /// # Panics
+    /// When the server gave none.
+    pub fn delete(self) -> Reply {
+        let location = self.reply.location.clone().expect("a 201 has a Location");
+        let reply = self.client.request("DELETE", &location, &[], "");
+        self.session.lock().hang_up(Instant::now());
+        reply
+    }
+
+    /// Closes DTLS and nothing more, as a closed tab does.
+    pub fn hang_up(self) {
+        self.session.lock().hang_up(Instant::now());
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        // Without the driver's reference the socket closes: the peer hears nothing more.
+        let mut sessions = self.shared.sessions.lock();
+        sessions.retain(|other| !Arc::ptr_eq(other, &self.session));
+    }
+}
+
+fn drive(shared: &Shared) {
+    let mut buffer = vec![0; 2048];
+    while !shared.stop.load(Ordering::Acquire) {
+        let sessions: Vec<_> = shared.sessions.lock().clone();
+        let started = Instant::now();
+        for session in &sessions {
+            let mut session = session.lock();
+            if !session.is_closed() {
+                session.poll(&mut buffer, Instant::now());
+            }
+        }
+        let tick = if sessions.len() > MANY {
+            MANY_TICK
+        } else {
+            TICK
+        };
+        drop(sessions);
+        park_timeout(
+            tick.saturating_sub(started.elapsed())
+                .max(Duration::from_micros(200)),
+        );
+    }
+}
+
+/// The address that this machine uses towards others; loopback if there are none.
+pub fn outward_address() -> IpAddr {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)) else {
+        return loopback;
+    };
+    // Nothing is sent: connecting a UDP socket only asks the routing table.
+    let routed = socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9));
+    routed
+        .and_then(|()| socket.local_addr())
+        .map_or(loopback, |a| a.ip())
+}

@@ -1,0 +1,342 @@
+//! One viewer: its str0m instance, socket and counters. Driven by [`super::Viewers`].
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+
+use super::rtp::{Head, Payload, Stream, Totals};
+use super::sdp;
+use super::{Counts, ViewerOptions};
+use crate::stamp;
+
+/// A browser asks for a key frame about this often while it has none.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// A stamp sits in front of a frame's first slice.
+const STAMP_WITHIN: usize = 300;
+
+pub(super) struct Session {
+    rtc: Rtc,
+    socket: UdpSocket,
+    local: SocketAddr,
+    pending: Option<SdpPendingOffer>,
+    options: ViewerOptions,
+    timeout: Instant,
+    pub(super) posted: Option<Instant>,
+    payloads: sdp::Payloads,
+    streams: Vec<Stream>,
+    nack_wanted: bool,
+    nacking: Vec<u32>,
+    asked: Option<Instant>,
+    random: u64,
+    counts: Counts,
+    ages_us: Vec<u64>,
+    closed: bool,
+}
+
+impl Session {
+    /// Binds a socket and makes the offer.
+    pub(super) fn new(
+        local: IpAddr,
+        options: ViewerOptions,
+        seed: u64,
+    ) -> Result<(Self, String), String> {
+        let now = Instant::now();
+        let socket = UdpSocket::bind((local, 0)).map_err(|e| format!("bind: {e}"))?;
+        socket.set_nonblocking(true).map_err(|e| e.to_string())?;
+        let local = socket.local_addr().map_err(|e| e.to_string())?;
+        let mut rtc = config(&options).build(now);
+        rtc.add_local_candidate(Candidate::host(local, "udp").map_err(|e| e.to_string())?);
+        let mut api = rtc.sdp_api();
+        api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        if options.audio {
+            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = api.apply().ok_or("empty offer")?;
+        let mut offer = offer.to_sdp_string();
+        if options.false_fingerprint {
+            offer = sdp::with_false_fingerprint(&offer);
+        }
+        let mut payloads = [Payload::Unknown; 128];
+        sdp::learn(&mut payloads, &offer);
+        let session = Self {
+            rtc,
+            socket,
+            local,
+            pending: Some(pending),
+            options,
+            timeout: now,
+            posted: None,
+            payloads,
+            streams: Vec::new(),
+            nack_wanted: false,
+            nacking: Vec::new(),
+            asked: None,
+            random: 0x9e37_79b9_7f4a_7c15 ^ (seed + 1).wrapping_mul(0x0123_4567_89ab_cdef),
+            counts: Counts::default(),
+            ages_us: Vec::new(),
+            closed: false,
+        };
+        Ok((session, offer))
+    }
+
+    /// Applies the server's answer.
+    pub(super) fn on_answer(&mut self, answer: &str, now: Instant) -> Result<(), String> {
+        self.counts.to_answer = self.since_post(now);
+        sdp::learn(&mut self.payloads, answer);
+        self.nack_wanted = self.options.nack && sdp::has_nack(answer);
+        let usable = sdp::usable_answer(answer, self.local.ip());
+        let answer = SdpAnswer::from_sdp_string(&usable).map_err(|e| format!("answer: {e}"))?;
+        let pending = self.pending.take().ok_or("a second answer")?;
+        let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
+        accepted.map_err(|e| format!("accept answer: {e}"))?;
+        self.on_timeout(now);
+        Ok(())
+    }
+
+    /// Reads all that came and moves time on.
+    pub(super) fn poll(&mut self, buffer: &mut [u8], now: Instant) {
+        while !self.closed {
+            let Ok((size, from)) = self.socket.recv_from(buffer) else {
+                break;
+            };
+            self.on_datagram(buffer.get(..size).unwrap_or_default(), from, now);
+        }
+        if !self.closed && self.timeout <= now {
+            self.on_timeout(now);
+        }
+    }
+
+    /// Says goodbye by DTLS.
+    pub(super) fn hang_up(&mut self, now: Instant) {
+        if !self.closed {
+            self.rtc.close().ok();
+            self.drain(now);
+            self.closed = true;
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The counters now.
+    pub(super) fn counts(&self) -> Counts {
+        let sum = |video: bool| {
+            let streams = self.streams.iter().filter(|s| s.video == video);
+            streams.fold(Totals::default(), |sum, s| sum.plus(s.totals()))
+        };
+        let gaps = self
+            .streams
+            .iter()
+            .filter(|s| s.video)
+            .map(|s| s.longest_gap);
+        Counts {
+            video: sum(true),
+            audio: sum(false),
+            longest_gap: gaps.max().unwrap_or_default(),
+            closed: self.closed,
+            ..self.counts.clone()
+        }
+    }
+
+    /// Takes the ages of stamped frames, in microseconds, collected since the last call.
+    pub(super) fn take_ages_us(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.ages_us)
+    }
+
+    fn on_datagram(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        if let Some(head) = Head::parse(datagram) {
+            self.counts.media_packets += 1;
+            if self.loses_it() {
+                self.counts.dropped_here += 1;
+                return;
+            }
+            if self.options.light && self.counts.to_key_frame.is_some() {
+                self.count(head, now);
+                return;
+            }
+        }
+        if self.options.deaf {
+            return;
+        }
+        let Ok(receive) = Receive::new(Protocol::Udp, from, self.local, datagram) else {
+            return;
+        };
+        match self.rtc.handle_input(Input::Receive(now, receive)) {
+            Ok(()) => self.drain(now),
+            Err(e) => self.fail(format!("rtc: {e}")),
+        }
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        match self.rtc.handle_input(Input::Timeout(now)) {
+            Ok(()) => self.drain(now),
+            Err(e) => self.fail(format!("rtc: {e}")),
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.timeout = at;
+                    return;
+                }
+                Ok(Output::Transmit(packet)) => {
+                    // A lost datagram is the network's business.
+                    drop(self.socket.send_to(&packet.contents, packet.destination));
+                }
+                Ok(Output::Event(event)) => self.on_event(event, now),
+                Err(e) => {
+                    self.fail(format!("rtc: {e}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "str0m's events grow")]
+    fn on_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Connected => {
+                self.counts.to_connected = self.counts.to_connected.or(self.since_post(now));
+            }
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.fail("ICE disconnected".to_owned());
+            }
+            Event::Closed => self.fail("closed by the server".to_owned()),
+            Event::MediaIngressStats(stats) => {
+                self.counts.nacks = self.counts.nacks.max(stats.nacks);
+            }
+            Event::RtpPacket(packet) => self.on_rtp(&packet, now),
+            _ => {}
+        }
+    }
+
+    fn on_rtp(&mut self, packet: &RtpPacket, now: Instant) {
+        let ssrc = *packet.header.ssrc;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "str0m extends what was 16 and 32 bits"
+        )]
+        let head = Head {
+            pt: *packet.header.payload_type,
+            marker: packet.header.marker,
+            seq: *packet.seq_no as u16,
+            timestamp: packet.time.numer() as u32,
+            ssrc,
+        };
+        let payload = self.payload(head.pt);
+        self.count(head, now);
+        if !payload.is_video() {
+            return;
+        }
+        if self.nack_wanted && !self.nacking.contains(&ssrc) {
+            self.nacking.push(ssrc);
+            // str0m asks by itself only where RTX was negotiated.
+            if let Some(stream) = self.rtc.direct_api().stream_rx(&Ssrc::from(ssrc)) {
+                stream.suppress_nack(false);
+            }
+        }
+        let front = packet.payload.get(..STAMP_WITHIN.min(packet.payload.len()));
+        if let Some(at) = front.and_then(stamp::find) {
+            self.ages_us.push(stamp::now_us().saturating_sub(at));
+        }
+        if payload.is_key_frame(&packet.payload) {
+            self.counts.key_frames += 1;
+            self.counts.to_key_frame = self.counts.to_key_frame.or(self.since_post(now));
+        } else if self.counts.to_key_frame.is_none() {
+            self.ask_for_key_frame(ssrc, now);
+        }
+    }
+
+    fn ask_for_key_frame(&mut self, ssrc: u32, now: Instant) {
+        if self.asked.is_some_and(|at| now - at < ASK_AGAIN) {
+            return;
+        }
+        self.asked = Some(now);
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&Ssrc::from(ssrc)) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    fn count(&mut self, head: Head, now: Instant) {
+        let payload = self.payload(head.pt);
+        if payload == Payload::Repair {
+            self.counts.repair_packets += 1;
+            return;
+        }
+        self.counts.to_media = self.counts.to_media.or(self.since_post(now));
+        let known = self.streams.iter().position(|s| s.ssrc == head.ssrc);
+        let at = known.unwrap_or_else(|| {
+            self.streams
+                .push(Stream::new(head.ssrc, payload.is_video()));
+            self.streams.len() - 1
+        });
+        if let Some(stream) = self.streams.get_mut(at) {
+            stream.on_packet(head, now);
+        }
+        if payload.is_video() && self.counts.codec.is_none() {
+            self.counts.codec = Some(format!("{payload:?}"));
+        }
+    }
+
+    fn payload(&self, pt: u8) -> Payload {
+        self.payloads
+            .get(usize::from(pt))
+            .copied()
+            .unwrap_or(Payload::Unknown)
+    }
+
+    /// xorshift64*, a stand-in for a lossy network.
+    fn loses_it(&mut self) -> bool {
+        if self.options.drop_percent <= 0.0 {
+            return false;
+        }
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        let draw = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+        #[expect(clippy::cast_precision_loss, reason = "32 bits fit")]
+        let percent = draw as f64 / 4_294_967_296.0 * 100.0;
+        percent < self.options.drop_percent
+    }
+
+    fn fail(&mut self, why: String) {
+        self.counts.error.get_or_insert(why);
+        self.closed = true;
+    }
+
+    fn since_post(&self, now: Instant) -> Option<Duration> {
+        self.posted.map(|at| now.saturating_duration_since(at))
+    }
+}
+
+fn config(options: &ViewerOptions) -> RtcConfig {
+    let mut config = RtcConfig::new()
+        .set_rtp_mode(true)
+        .set_stats_interval(Some(Duration::from_secs(1)))
+        .clear_codecs();
+    if options.audio {
+        config = config.enable_opus(true, false);
+        if options.g711 {
+            config = config.enable_pcmu(true, false).enable_pcma(true, false);
+        }
+    }
+    for codec in &options.codecs {
+        config = match codec {
+            Payload::H264 => config.enable_h264(true),
+            Payload::H265 => config.enable_h265(true),
+            Payload::Vp8 => config.enable_vp8(true),
+            Payload::Vp9 => config.enable_vp9(true),
+            Payload::Av1 => config.enable_av1(true),
+            Payload::Audio | Payload::Repair | Payload::Unknown => config,
+        };
+    }
+    config
+}
