@@ -1,10 +1,30 @@
 //! Sluice source element: any source URI as parsed, still encoded tracks.
-#![allow(missing_docs, reason = "element glue; contracts stand where they matter")]
+#![allow(
+    missing_docs,
+    reason = "element glue; contracts stand where they matter"
+)]
+
+mod announce;
+mod branch;
+mod dial;
+mod elements;
+mod failure;
+mod feed;
+mod knock;
+mod line;
+mod outlet;
+mod report;
+mod route;
+mod source;
+mod supervisor;
+mod words;
 
 use gst::glib;
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Ok(())
+pub use source::{SluiceSrc, Transport};
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    source::register(plugin)
 }
 
 gst::plugin_define!(

@@ -1,0 +1,219 @@
+//! What one child pipeline brings: its lines, and the wait until all of them are known.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use sluice_core::Kind;
+
+use crate::line::Line;
+use crate::report::{DialEvent, Reports};
+
+/// How long known tracks wait for the others, so that the pads appear together.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Where a feed's timestamps come from, and so how they become running time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// They already are running time (RTSP, capture devices, the known picture).
+    Clock,
+    /// The sender's own clock, arriving in real time (MPEG-TS over the network).
+    Arrival,
+    /// A recording: frames are held back until they are due.
+    Recorded,
+}
+
+/// The tracks of one child pipeline. Lock order: this state is taken alone.
+pub(crate) struct Feed {
+    pub(crate) dial: u64,
+    /// Counts the items of a dial; each is an epoch of the timeline.
+    pub(crate) item: u64,
+    pub(crate) pace: Pace,
+    reports: Reports,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    lines: Vec<Arc<Line>>,
+    skipped: Vec<String>,
+    /// Pads and demuxers that may still bring lines.
+    pending: usize,
+    first_known: Option<Instant>,
+    gathered: bool,
+    opening: Opening,
+    /// False while the item before this one still plays.
+    turn: bool,
+    closed: bool,
+    arrived: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Not,
+    Busy,
+    Done,
+}
+
+impl Feed {
+    /// Makes a feed without lines. `turn` is false for an item that waits for the one before it.
+    pub(crate) fn new(item: u64, pace: Pace, turn: bool, reports: Reports) -> Self {
+        Self {
+            dial: reports.dial(),
+            item,
+            pace,
+            reports,
+            state: Mutex::new(State {
+                lines: Vec::new(),
+                skipped: Vec::new(),
+                pending: 0,
+                first_known: None,
+                gathered: false,
+                opening: Opening::Not,
+                turn,
+                closed: false,
+                arrived: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Adds a line; its number follows from those of its kind before it.
+    pub(crate) fn add_line(&self, kind: Kind) -> Arc<Line> {
+        let mut state = self.state.lock();
+        let before = state.lines.iter().filter(|line| line.kind == kind).count();
+        let line = Arc::new(Line::new(kind, u32::try_from(before).unwrap_or(u32::MAX)));
+        state.lines.push(Arc::clone(&line));
+        line
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Arc<Line>> {
+        self.state.lock().lines.clone()
+    }
+
+    /// Notes a track that is left out.
+    pub(crate) fn skip(&self, name: String) {
+        self.state.lock().skipped.push(name);
+    }
+
+    pub(crate) fn skipped(&self) -> Vec<String> {
+        self.state.lock().skipped.clone()
+    }
+
+    /// Notes that something may still bring lines.
+    pub(crate) fn expect_more(&self) {
+        self.state.lock().pending += 1;
+    }
+
+    /// Ends what `expect_more` began. Says whether that leaves a source without any track to carry.
+    pub(crate) fn expect_no_more(&self) -> bool {
+        let mut state = self.state.lock();
+        state.pending = state.pending.saturating_sub(1);
+        let barren = state.pending == 0 && state.lines.is_empty() && !state.closed;
+        drop(state);
+        self.changed.notify_all();
+        barren
+    }
+
+    /// Notes that data arrived on a line.
+    pub(crate) fn touch(&self, line: &Line) {
+        if line.touch() {
+            self.arrive();
+        }
+    }
+
+    /// Notes that the source has begun to send.
+    pub(crate) fn arrive(&self) {
+        let first = !std::mem::replace(&mut self.state.lock().arrived, true);
+        if first {
+            self.reports.send(DialEvent::Arrived);
+        }
+    }
+
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.state.lock().arrived
+    }
+
+    pub(crate) fn is_gathered(&self) -> bool {
+        self.state.lock().gathered
+    }
+
+    /// Waits until all lines are known (or a grace is over) and it is this item's turn. Blocks the line's
+    /// streaming thread; false means that the feed was closed meanwhile.
+    pub(crate) fn gather(&self, line: &Line) -> bool {
+        line.set_known();
+        let mut state = self.state.lock();
+        let since = *state.first_known.get_or_insert_with(Instant::now);
+        loop {
+            if state.closed {
+                return false;
+            }
+            if !state.gathered && (state.all_known() || since.elapsed() >= GRACE) {
+                state.gathered = true;
+                drop(state);
+                self.changed.notify_all();
+                self.reports.send(DialEvent::Gathered);
+                state = self.state.lock();
+                continue;
+            }
+            if state.gathered && state.turn {
+                return true;
+            }
+            let limit = if state.gathered {
+                None
+            } else {
+                Some(since + GRACE)
+            };
+            match limit {
+                Some(limit) => {
+                    self.changed.wait_until(&mut state, limit);
+                }
+                None => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// Runs `open` once for the feed, with the lines known so far; other lines wait until it is through.
+    pub(crate) fn open_once(&self, open: impl FnOnce(&[Arc<Line>])) {
+        let mut state = self.state.lock();
+        while state.opening == Opening::Busy {
+            self.changed.wait(&mut state);
+        }
+        if state.opening == Opening::Done {
+            return;
+        }
+        state.opening = Opening::Busy;
+        let lines: Vec<_> = state
+            .lines
+            .iter()
+            .filter(|line| line.is_known())
+            .cloned()
+            .collect();
+        drop(state);
+        open(&lines);
+        self.state.lock().opening = Opening::Done;
+        self.changed.notify_all();
+    }
+
+    /// Lets the next item play: the one before it has ended.
+    pub(crate) fn give_turn(&self) {
+        self.state.lock().turn = true;
+        self.changed.notify_all();
+    }
+
+    /// Wakes every waiting line, which then gives up.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+}
+
+impl State {
+    fn all_known(&self) -> bool {
+        self.pending == 0 && self.lines.iter().all(|line| line.is_known())
+    }
+}

@@ -1,0 +1,450 @@
+//! The element's pads, and what every frame goes through on its way to them: timestamps, pacing, caps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use parking_lot::{Condvar, Mutex};
+use sluice_core::Kind;
+use sluice_core::timeline::{Mapped, Stamp, Start, Timeline};
+
+use crate::feed::{Feed, Pace};
+use crate::line::Line;
+use crate::source::{CAT, SluiceSrc};
+
+/// How late a recording's frame may be before the timeline is moved on (a slow server, a suspended machine).
+const TOO_LATE: u64 = 1_000_000_000;
+
+/// Added to a sender's own timestamps: frames may be decoded before their segment begins, and the timeline
+/// counts from zero.
+const BIAS: u64 = 3600 * 1_000_000_000;
+
+/// Where all dials of an element end. Lock order: this state is taken alone, never across a push.
+pub(crate) struct Outlet {
+    element: glib::WeakRef<SluiceSrc>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// The dial whose frames go out; others are only counted.
+    active: Option<u64>,
+    /// The clock and base time that the element plays with.
+    clock: Option<(gst::Clock, gst::ClockTime)>,
+    /// The dial and item that the timeline's epoch belongs to.
+    epoch: Option<(u64, u64)>,
+    timeline: Timeline,
+    slots: Vec<Slot>,
+    group: gst::GroupId,
+}
+
+/// One of the element's pads. It survives redials.
+struct Slot {
+    kind: Kind,
+    index: u32,
+    pad: gst::Pad,
+    caps: Option<gst::Caps>,
+    /// A push is under way; one at a time, so that caps and frames of two dials cannot mix.
+    busy: bool,
+}
+
+impl Outlet {
+    /// Makes an outlet without pads.
+    pub(crate) fn new(element: &SluiceSrc) -> Self {
+        Self {
+            element: element.downgrade(),
+            state: Mutex::new(State {
+                active: None,
+                clock: None,
+                epoch: None,
+                timeline: Timeline::new(Start::AsIs),
+                slots: Vec::new(),
+                group: gst::GroupId::next(),
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Starts to play with this clock.
+    pub(crate) fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
+        self.state.lock().clock = Some((clock, base));
+    }
+
+    /// Lets the frames of `dial` out, and no others.
+    pub(crate) fn activate(&self, dial: Option<u64>) {
+        self.state.lock().active = dial;
+        self.changed.notify_all();
+    }
+
+    /// Sends what belongs to the stream's end on every pad.
+    pub(crate) fn end(&self) {
+        let pads: Vec<_> = self
+            .state
+            .lock()
+            .slots
+            .iter()
+            .map(|slot| slot.pad.clone())
+            .collect();
+        for pad in pads {
+            pad.push_event(gst::event::Eos::new());
+        }
+    }
+
+    /// Removes all pads; the timeline begins anew.
+    pub(crate) fn clear(&self) {
+        let slots = {
+            let mut state = self.state.lock();
+            state.timeline = Timeline::new(Start::AsIs);
+            state.epoch = None;
+            state.clock = None;
+            std::mem::take(&mut state.slots)
+        };
+        let Some(element) = self.element.upgrade() else {
+            return;
+        };
+        for slot in slots {
+            if slot
+                .pad
+                .set_active(false)
+                .and_then(|()| element.remove_pad(&slot.pad))
+                .is_err()
+            {
+                gst::warning!(
+                    CAT,
+                    obj = element,
+                    "pad {} did not want to go",
+                    slot.pad.name()
+                );
+            }
+        }
+    }
+
+    /// Warns on the element's log and bus.
+    pub(crate) fn warn(&self, text: &str) {
+        if let Some(element) = self.element.upgrade() {
+            gst::warning!(CAT, obj = element, "{text}");
+            gst::element_warning!(element, gst::StreamError::CodecNotFound, ("{text}"));
+        }
+    }
+
+    /// Takes one parsed frame: waits for its time, and pushes it. Blocks the line's streaming thread.
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        feed: &Feed,
+        line: &Line,
+        sample: &gst::Sample,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let raw = source_stamp(sample, buffer, feed.pace);
+        if let Some(pts) = raw.pts {
+            line.set_latest(pts);
+        }
+        if !feed.gather(line) {
+            return Err(gst::FlowError::Flushing);
+        }
+        if !self.is_active(feed) {
+            line.set_joined(false);
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let begins = !line.is_joined();
+        if begins
+            && line.kind == Kind::Video
+            && buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
+        {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        line.set_pushing(true);
+        let flow = self.send(feed, line, buffer, caps, raw, begins);
+        line.set_pushing(false);
+        flow
+    }
+
+    fn send(
+        self: &Arc<Self>,
+        feed: &Feed,
+        line: &Line,
+        buffer: &gst::BufferRef,
+        caps: &gst::CapsRef,
+        raw: Stamp,
+        begins: bool,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        feed.open_once(|lines| self.open(feed, lines));
+        let stamp = self.stamp(feed, line, raw);
+        if feed.pace == Pace::Recorded && !self.wait_until(feed, stamp.dts.unwrap_or(stamp.pts)) {
+            return Err(gst::FlowError::Flushing);
+        }
+        let mut buffer = buffer.copy();
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(gst::ClockTime::from_nseconds(stamp.pts));
+            buffer.set_dts(stamp.dts.map(gst::ClockTime::from_nseconds));
+            // An item that follows another has no gap before it, whatever its demuxer says.
+            match (begins, feed.item) {
+                (true, 0) => buffer.set_flags(gst::BufferFlags::DISCONT),
+                (true, _) => buffer.unset_flags(gst::BufferFlags::DISCONT),
+                (false, _) => {}
+            }
+        }
+        line.set_joined(true);
+        self.push(feed, line, buffer, caps)
+    }
+
+    fn is_active(&self, feed: &Feed) -> bool {
+        self.state.lock().active == Some(feed.dial)
+    }
+
+    /// Maps a frame's timestamps to running time; the feed's first frame begins an epoch.
+    fn stamp(&self, feed: &Feed, line: &Line, raw: Stamp) -> Mapped {
+        let track = track_of(line);
+        let mut state = self.state.lock();
+        let now = state.now();
+        if state.epoch != Some((feed.dial, feed.item)) {
+            // Each line waits with its first frame in hand: the earliest of them is the epoch's origin.
+            let origin = feed.lines().iter().filter_map(|line| line.latest()).min();
+            let start = state.start_of(feed, now);
+            state.timeline.begin(start);
+            if let Some(origin) = origin {
+                state.timeline.on_segment(origin);
+            }
+            state.epoch = Some((feed.dial, feed.item));
+        }
+        let stamp = state.timeline.map(track, raw);
+        let late = now > stamp.dts.unwrap_or(stamp.pts).saturating_add(TOO_LATE);
+        if feed.pace == Pace::Recorded && late {
+            state.timeline.begin(Start::At(now));
+            return state.timeline.map(track, raw);
+        }
+        stamp
+    }
+
+    /// Waits until the element's running time is `due`; false when the frame is not wanted any more.
+    fn wait_until(&self, feed: &Feed, due: u64) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            if state.active != Some(feed.dial) || feed.is_closed() {
+                return false;
+            }
+            let ahead = due.saturating_sub(state.now());
+            if ahead == 0 {
+                return true;
+            }
+            // The clock may run at another speed than ours: look again at least twice a second.
+            let ahead = Duration::from_nanos(ahead).min(Duration::from_millis(500));
+            self.changed.wait_for(&mut state, ahead);
+        }
+    }
+
+    /// Wakes the lines of a closed feed.
+    pub(crate) fn wake(&self) {
+        // Taking the lock orders this after a waiter's check.
+        drop(self.state.lock());
+        self.changed.notify_all();
+    }
+
+    /// Makes the pads that the lines need, all before the first frame, and says which tracks there are.
+    fn open(self: &Arc<Self>, feed: &Feed, lines: &[Arc<Line>]) {
+        let mut lines = lines.to_vec();
+        lines.sort_by_key(|line| (line.kind, line.index));
+        for line in &lines {
+            self.add_pad(line);
+        }
+        let Some(element) = self.element.upgrade() else {
+            return;
+        };
+        element.no_more_pads();
+        let count = |kind| {
+            u32::try_from(lines.iter().filter(|line| line.kind == kind).count()).unwrap_or(u32::MAX)
+        };
+        let tracks = gst::Structure::builder("sluice-tracks")
+            .field("video", count(Kind::Video))
+            .field("audio", count(Kind::Audio))
+            .field("skipped", gst::List::new(feed.skipped()))
+            .build();
+        element
+            .post_message(gst::message::Element::builder(tracks).src(&element).build())
+            .unwrap_or_default();
+    }
+
+    /// Adds the line's pad, unless a dial before it brought it already.
+    fn add_pad(self: &Arc<Self>, line: &Line) {
+        let Some(element) = self.element.upgrade() else {
+            return;
+        };
+        let group = {
+            let state = self.state.lock();
+            if state.slot(line).is_some() {
+                return;
+            }
+            state.group
+        };
+        let Some(template) = element.pad_template(&format!("{}_%u", line.kind.label())) else {
+            return;
+        };
+        let name = line.pad_name();
+        let pad = self.pad(&template, line, &name);
+        self.state.lock().slots.push(Slot {
+            kind: line.kind,
+            index: line.index,
+            pad: pad.clone(),
+            caps: None,
+            busy: false,
+        });
+        let id = format!("{}/{name}", element.name());
+        let start = gst::event::StreamStart::builder(&id)
+            .group_id(group)
+            .build();
+        if pad.set_active(true).is_ok() {
+            pad.push_event(start);
+        }
+        if element.add_pad(&pad).is_err() {
+            gst::error!(CAT, obj = element, "pad {name} could not be added");
+        }
+    }
+
+    fn pad(&self, template: &gst::PadTemplate, line: &Line, name: &str) -> gst::Pad {
+        let (on_event, on_query) = (self.element.clone(), self.element.clone());
+        let (kind, index) = (line.kind, line.index);
+        gst::Pad::builder_from_template(template)
+            .name(name)
+            .event_function(move |_, _, event| {
+                on_event
+                    .upgrade()
+                    .is_some_and(|element| element.on_upstream_event(kind, index, event))
+            })
+            .query_function(move |pad, parent, query| match query.view_mut() {
+                gst::QueryViewMut::Latency(latency) => {
+                    let min = on_query
+                        .upgrade()
+                        .map_or(gst::ClockTime::ZERO, |element| element.latency());
+                    latency.set(true, min, gst::ClockTime::NONE);
+                    true
+                }
+                _ => gst::Pad::query_default(pad, parent, query),
+            })
+            .build()
+    }
+
+    fn push(
+        self: &Arc<Self>,
+        feed: &Feed,
+        line: &Line,
+        buffer: gst::Buffer,
+        caps: &gst::CapsRef,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.add_pad(line);
+        let Some((pad, changed)) = self.take_slot(feed, line, caps) else {
+            return Err(gst::FlowError::Flushing);
+        };
+        if let Some(caps) = changed {
+            pad.push_event(gst::event::Caps::new(&caps));
+            if pad.sticky_event::<gst::event::Segment>(0).is_none() {
+                let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+                pad.push_event(gst::event::Segment::new(&segment));
+            }
+        }
+        let flow = pad.push(buffer);
+        self.give_slot_back(line);
+        match flow {
+            // Nobody wants this track, or no more of it; that is no reason to stop the others.
+            Err(gst::FlowError::NotLinked | gst::FlowError::Eos) => Ok(gst::FlowSuccess::Ok),
+            // What broke downstream has said so itself; the source is not to blame.
+            Err(gst::FlowError::Flushing) => Err(gst::FlowError::Flushing),
+            Err(_) | Ok(_) => Ok(gst::FlowSuccess::Ok),
+        }
+    }
+
+    /// Waits for the pad to be free; gives it, and the caps if they are new.
+    fn take_slot(
+        &self,
+        feed: &Feed,
+        line: &Line,
+        caps: &gst::CapsRef,
+    ) -> Option<(gst::Pad, Option<gst::Caps>)> {
+        let mut state = self.state.lock();
+        loop {
+            if state.active != Some(feed.dial) {
+                return None;
+            }
+            let slot = state.slot_mut(line)?;
+            if !slot.busy {
+                slot.busy = true;
+                let changed = slot.caps.as_deref() != Some(caps);
+                if changed {
+                    slot.caps = Some(caps.to_owned());
+                }
+                return Some((slot.pad.clone(), changed.then(|| caps.to_owned())));
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
+    fn give_slot_back(&self, line: &Line) {
+        if let Some(slot) = self.state.lock().slot_mut(line) {
+            slot.busy = false;
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    /// The element's running time, in nanoseconds.
+    fn now(&self) -> u64 {
+        self.clock.as_ref().map_or(0, |(clock, base)| {
+            clock.time().saturating_sub(*base).nseconds()
+        })
+    }
+
+    /// Where an epoch begins on the output's timeline.
+    fn start_of(&self, feed: &Feed, now: u64) -> Start {
+        match (feed.pace, self.epoch) {
+            (Pace::Recorded, Some((dial, _))) if dial == feed.dial => Start::Seamless,
+            (Pace::Recorded | Pace::Arrival, _) => Start::At(now),
+            (Pace::Clock, _) => Start::AsIs,
+        }
+    }
+
+    fn slot(&self, line: &Line) -> Option<&Slot> {
+        self.slots
+            .iter()
+            .find(|slot| slot.kind == line.kind && slot.index == line.index)
+    }
+
+    fn slot_mut(&mut self, line: &Line) -> Option<&mut Slot> {
+        self.slots
+            .iter_mut()
+            .find(|slot| slot.kind == line.kind && slot.index == line.index)
+    }
+}
+
+/// Numbers a line among all of the element's pads.
+fn track_of(line: &Line) -> usize {
+    let index = usize::try_from(line.index).unwrap_or(usize::MAX / 2);
+    index
+        .saturating_mul(2)
+        .saturating_add(usize::from(line.kind == Kind::Audio))
+}
+
+/// Gives a frame's timestamps as running time of the child pipeline.
+fn source_stamp(sample: &gst::Sample, buffer: &gst::BufferRef, pace: Pace) -> Stamp {
+    let segment = sample
+        .segment()
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+    let bias = if pace == Pace::Clock { 0 } else { BIAS };
+    // x264enc shifts its timestamps, and its segment, by 1000 hours (F18): running time has neither.
+    let running = |at: Option<gst::ClockTime>| {
+        segment?
+            .to_running_time_full(at?)
+            .map(|signed| match signed {
+                gst::Signed::Positive(at) => bias.saturating_add(at.nseconds()),
+                gst::Signed::Negative(at) => bias.saturating_sub(at.nseconds()),
+            })
+    };
+    let dts = running(buffer.dts());
+    Stamp {
+        pts: running(buffer.pts()).or(dts),
+        dts,
+        duration: buffer.duration().map(gst::ClockTime::nseconds),
+    }
+}

@@ -1,0 +1,560 @@
+//! The thread that owns an element's dials: it does what `sluice_core::Redial` decides.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sluice_core::redial::{Action, Failure, Redial, RedialConfig, RedialState};
+use sluice_core::{Kind, SourceUri};
+
+use crate::announce::{Announcer, Notice, Word};
+use crate::dial::{Dial, Order};
+use crate::failure::Fault;
+use crate::knock::Knock;
+use crate::outlet::Outlet;
+use crate::report::{DialEvent, Reports};
+use crate::source::{Settings, Transport};
+use crate::words;
+
+/// How often the tracks' flow is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long a source may send without a key frame (or whatever else makes its tracks known).
+const KEY_PATIENCE: Duration = Duration::from_secs(45);
+/// How long stopping waits for teardowns; a dead camera's goes on by itself after that.
+const GRACE: Duration = Duration::from_secs(2);
+/// A dial that is called by others waits as long as it takes.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// What the supervisor is told. Its queue is bounded; senders wait for room.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The element plays with this clock and base time.
+    Play {
+        clock: gst::Clock,
+        base: gst::ClockTime,
+    },
+    /// The element pauses: a live source then gives nothing.
+    Pause,
+    /// The stream shall end.
+    Finish,
+    /// The element stops; the thread ends.
+    Quit,
+    /// A dial has news.
+    Dial { dial: u64, event: DialEvent },
+    /// The port of a source that was away is open.
+    Reachable { source: usize },
+    /// An event for the source, from downstream.
+    Upstream {
+        kind: Kind,
+        index: u32,
+        event: gst::Event,
+    },
+}
+
+/// How many inputs may wait.
+pub(crate) const INPUTS: usize = 128;
+
+/// Numbers dials over all elements: late news of an old dial must not be taken for a new one's.
+static DIALS: AtomicU64 = AtomicU64::new(1);
+
+/// The supervisor's state. It is moved into its thread.
+pub(crate) struct Supervisor {
+    settings: Settings,
+    /// What can be dialled, in order: one URI each, or one playlist.
+    sources: Vec<Vec<SourceUri>>,
+    outlet: Arc<Outlet>,
+    announcer: Announcer,
+    sender: SyncSender<Input>,
+    redial: Redial,
+    timing: Option<(gst::Clock, gst::ClockTime)>,
+    active: Option<Line>,
+    probe: Option<Line>,
+    knock: Option<Knock>,
+    /// Sources whose RTP does not arrive over UDP.
+    over_tcp: HashSet<usize>,
+    leaving: Vec<JoinHandle<()>>,
+    /// Why the last dial failed.
+    fault: Option<Fault>,
+}
+
+/// A dial and how far it is.
+struct Line {
+    dial: Dial,
+    attempt: u32,
+    arrived: Option<Instant>,
+    announced: bool,
+}
+
+impl Supervisor {
+    /// Makes a supervisor that waits for `Input::Play`.
+    pub(crate) fn new(
+        settings: Settings,
+        outlet: Arc<Outlet>,
+        announcer: Announcer,
+        sender: SyncSender<Input>,
+    ) -> Self {
+        let sources = settings.sources();
+        let called = matches!(sources.as_slice(), [only] if only.iter().any(words::is_called));
+        let config = RedialConfig {
+            stall: settings.stall,
+            connect: if called { FOREVER } else { settings.connect },
+            ..RedialConfig::default()
+        };
+        let redial = Redial::new(config, sources.len(), seed());
+        Self {
+            settings,
+            sources,
+            outlet,
+            announcer,
+            sender,
+            redial,
+            timing: None,
+            active: None,
+            probe: None,
+            knock: None,
+            over_tcp: HashSet::new(),
+            leaving: Vec::new(),
+            fault: None,
+        }
+    }
+
+    /// Runs until `Input::Quit`.
+    pub(crate) fn run(mut self, inbox: &Receiver<Input>) {
+        loop {
+            match self.receive(inbox) {
+                Ok(Input::Quit) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(input) => self.on_input(input),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.look();
+            self.leaving.retain(|thread| !thread.is_finished());
+        }
+        self.hang_up_all();
+        self.see_off(inbox);
+    }
+
+    fn receive(&self, inbox: &Receiver<Input>) -> Result<Input, RecvTimeoutError> {
+        let now = Instant::now();
+        let due = self
+            .redial
+            .poll_timeout()
+            .map(|due| due.saturating_duration_since(now));
+        let look = self.active.as_ref().or(self.probe.as_ref()).map(|_| LOOK);
+        match due.into_iter().chain(look).min() {
+            Some(wait) if self.timing.is_some() => inbox.recv_timeout(wait),
+            Some(_) | None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
+        let now = Instant::now();
+        match input {
+            Input::Play { clock, base } => {
+                self.outlet.play(clock.clone(), base);
+                self.timing = Some((clock, base));
+                let action = self.redial.start(now);
+                self.obey(action, now);
+            }
+            Input::Pause => {
+                self.timing = None;
+                self.hang_up_all();
+            }
+            Input::Finish => {
+                self.timing = None;
+                self.hang_up_all();
+                self.outlet.end();
+            }
+            Input::Dial { dial, event } => self.on_dial(dial, event, now),
+            Input::Reachable { source } => {
+                if let Some(action) = self.redial.on_reachable(source, now) {
+                    self.obey(action, now);
+                }
+            }
+            Input::Upstream { kind, index, event } => {
+                if let Some(line) = &self.active {
+                    line.dial.send_upstream(kind, index, event);
+                }
+            }
+            Input::Quit => {}
+        }
+    }
+
+    fn on_dial(&mut self, id: u64, event: DialEvent, now: Instant) {
+        let is_probe = self.probe.as_ref().is_some_and(|line| line.dial.id == id);
+        let Some(line) = (if is_probe {
+            self.probe.as_mut()
+        } else {
+            self.active.as_mut()
+        }) else {
+            return;
+        };
+        if line.dial.id != id {
+            return;
+        }
+        let source = line.dial.source;
+        match event {
+            DialEvent::Arrived => line.arrived = Some(now),
+            DialEvent::Gathered if is_probe => {
+                if let Some(action) = self.redial.on_probe_ok(source, now) {
+                    self.obey(action, now);
+                }
+            }
+            DialEvent::Gathered => self.on_gathered(now),
+            DialEvent::FellBackToTcp => {
+                self.over_tcp.insert(source);
+            }
+            DialEvent::Ended if self.ends_for_good() => self.finish(source),
+            DialEvent::Ended => {
+                let subject = self
+                    .uri(source)
+                    .map_or("The source", |uri| words::subject(uri.scheme()));
+                self.on_fault(
+                    id,
+                    Fault::new(Failure::Ended, format!("{subject} ended the stream.")),
+                    now,
+                );
+            }
+            DialEvent::Failed(fault) => self.on_fault(id, fault, now),
+            DialEvent::Gone => {}
+        }
+    }
+
+    fn on_gathered(&mut self, now: Instant) {
+        let Some(line) = &mut self.active else { return };
+        let (source, attempt) = (line.dial.source, line.attempt);
+        line.announced = true;
+        self.redial.on_connected(source, now);
+        self.fault = None;
+        self.announce(Word::Running, source, attempt, String::new(), None);
+    }
+
+    /// A dial broke: hang it up, and ask what comes next.
+    fn on_fault(&mut self, id: u64, fault: Fault, now: Instant) {
+        if self.probe.as_ref().is_some_and(|line| line.dial.id == id) {
+            let source = self.hang_up_probe();
+            let next =
+                source.and_then(|source| self.redial.on_probe_failed(source, fault.failure, now));
+            self.obey_all(next, now);
+            return;
+        }
+        let Some(source) = self.hang_up_active() else {
+            return;
+        };
+        let failure = fault.failure;
+        self.note(fault, source);
+        let next = self.redial.on_failed(source, failure, now);
+        if next.is_none() {
+            self.announce_wait(now);
+        }
+        self.obey_all(next, now);
+    }
+
+    /// Tells the machine how the tracks flow, and does what is due.
+    fn look(&mut self) {
+        if self.timing.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let flow = self
+            .active
+            .as_ref()
+            .filter(|line| line.arrived.is_some())
+            .and_then(|line| {
+                line.dial
+                    .last_flow(now)
+                    .or(line.arrived)
+                    .map(|at| (line.dial.source, at))
+            });
+        if let Some((source, at)) = flow {
+            self.redial.on_buffer(source, at);
+        }
+        if let Some(fault) = self.keyless(now) {
+            self.on_fault(fault.0, fault.1, now);
+        }
+        while let Some(action) = self.redial.handle_timeout(now) {
+            self.note_silence(action);
+            self.obey(action, now);
+        }
+    }
+
+    /// Finds an active dial that sends, but never what makes its tracks known.
+    fn keyless(&self, now: Instant) -> Option<(u64, Fault)> {
+        let line = self.active.as_ref()?;
+        let since = line.arrived?;
+        let lost = !line.dial.is_gathered() && now.saturating_duration_since(since) > KEY_PATIENCE;
+        let uri = self.uri(line.dial.source)?;
+        lost.then(|| {
+            let reason = format!("{} sends no key frame.", words::subject(uri.scheme()));
+            (line.dial.id, Fault::new(Failure::Timeout, reason))
+        })
+    }
+
+    fn obey_all(&mut self, action: Option<Action>, now: Instant) {
+        if let Some(action) = action {
+            self.obey(action, now);
+        }
+        while let Some(action) = self.redial.handle_timeout(now) {
+            self.note_silence(action);
+            self.obey(action, now);
+        }
+    }
+
+    fn obey(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Dial { source, attempt } => {
+                self.hang_up_all();
+                let reason = self.fault.as_ref().map_or_else(
+                    || self.uri(source).map(words::awaited).unwrap_or_default(),
+                    |fault| fault.reason.clone(),
+                );
+                self.announce(Word::Connecting, source, attempt, reason, None);
+                self.active = self.dial(source, attempt);
+                self.outlet
+                    .activate(self.active.as_ref().map(|line| line.dial.id));
+            }
+            Action::Probe { source } => self.probe = self.dial(source, 1),
+            Action::SwitchTo { source } => self.switch_to(source, now),
+            Action::HangUp { source } => {
+                if self
+                    .probe
+                    .as_ref()
+                    .is_some_and(|line| line.dial.source == source)
+                {
+                    self.hang_up_probe();
+                } else {
+                    self.hang_up_active();
+                    self.announce_wait(now);
+                }
+            }
+            Action::GiveUp => {
+                self.hang_up_all();
+                let source = self.sources.len().saturating_sub(1);
+                let fault = self.fault.clone();
+                let reason = fault.map_or_else(
+                    || "No source can be played.".to_owned(),
+                    |fault| fault.reason,
+                );
+                self.announcer.give_up(&reason);
+                self.announce(Word::Failed, source, 0, reason, None);
+            }
+        }
+    }
+
+    fn dial(&mut self, source: usize, attempt: u32) -> Option<Line> {
+        let (clock, base) = self.timing.clone()?;
+        let over_tcp =
+            self.settings.transport == Transport::Auto && self.over_tcp.contains(&source);
+        let order = Order {
+            items: self.sources.get(source)?.clone(),
+            repeat: self.settings.repeat,
+            latency: self.settings.latency,
+            transport: if over_tcp {
+                Transport::Tcp
+            } else {
+                self.settings.transport
+            },
+            ca_file: self.settings.ca_file.clone(),
+            fingerprint: self.settings.fingerprint.clone(),
+            connect: self.settings.connect,
+            clock,
+            base,
+        };
+        let id = DIALS.fetch_add(1, Ordering::Relaxed);
+        let reports = Reports::new(self.sender.clone(), id);
+        match Dial::start(source, order, Arc::clone(&self.outlet), reports) {
+            Ok(dial) => Some(Line {
+                dial,
+                attempt,
+                arrived: None,
+                announced: false,
+            }),
+            Err(fault) => {
+                // The machine's own deadline for a dial handles a machine without threads.
+                self.fault = Some(fault);
+                None
+            }
+        }
+    }
+
+    fn switch_to(&mut self, source: usize, now: Instant) {
+        let Some(probe) = self.probe.take() else {
+            return;
+        };
+        self.outlet.activate(Some(probe.dial.id));
+        self.hang_up_active();
+        self.active = Some(Line {
+            arrived: Some(now),
+            ..probe
+        });
+        self.announce(Word::Connecting, source, 1, String::new(), None);
+        self.on_gathered(now);
+    }
+
+    fn hang_up_all(&mut self) {
+        self.outlet.activate(None);
+        self.hang_up_active();
+        self.hang_up_probe();
+        self.knock = None;
+    }
+
+    fn hang_up_active(&mut self) -> Option<usize> {
+        let line = self.active.take()?;
+        let source = line.dial.source;
+        self.leaving.push(line.dial.hang_up());
+        Some(source)
+    }
+
+    fn hang_up_probe(&mut self) -> Option<usize> {
+        let line = self.probe.take()?;
+        let source = line.dial.source;
+        self.leaving.push(line.dial.hang_up());
+        Some(source)
+    }
+
+    /// Keeps the words for a failure that the machine found by itself, before its dial is hung up.
+    fn note_silence(&mut self, action: Action) {
+        let hung_up = match action {
+            Action::HangUp { source } | Action::Dial { source, .. } => Some(source),
+            Action::GiveUp | Action::Probe { .. } | Action::SwitchTo { .. } => None,
+        };
+        let Some(line) = self.active.as_ref().filter(|_| hung_up.is_some()) else {
+            return;
+        };
+        let source = line.dial.source;
+        if matches!(action, Action::HangUp { source: gone } if gone != source) {
+            return;
+        }
+        let (arrived, attempt) = (line.arrived.is_some(), line.attempt);
+        let Some(uri) = self.uri(source) else { return };
+        let fault = if arrived {
+            Fault::new(Failure::Stalled, words::silent(uri, self.settings.stall))
+        } else {
+            Fault::new(
+                Failure::Timeout,
+                words::unanswered(uri, self.settings.connect),
+            )
+        };
+        if arrived {
+            self.announce(Word::Stalled, source, attempt, fault.reason.clone(), None);
+        }
+        self.note(fault, source);
+    }
+
+    fn note(&mut self, fault: Fault, source: usize) {
+        self.announcer.note(&fault, self.uri(source));
+        self.fault = Some(fault);
+    }
+
+    /// Says what is waited for, and knocks meanwhile.
+    fn announce_wait(&mut self, now: Instant) {
+        let RedialState::Waiting {
+            source,
+            until,
+            attempt,
+            failure,
+        } = self.redial.state()
+        else {
+            return;
+        };
+        let reason = self
+            .fault
+            .as_ref()
+            .map(|fault| fault.reason.clone())
+            .unwrap_or_default();
+        let word = Word::waiting_after(failure);
+        self.announce(
+            word,
+            source,
+            attempt,
+            reason,
+            Some(until.saturating_duration_since(now)),
+        );
+        let away = matches!(
+            failure,
+            Failure::Lost | Failure::Unreachable | Failure::Timeout | Failure::Stalled
+        );
+        self.knock = match self.uri(source) {
+            Some(uri) if away => Knock::start(source, uri, self.sender.clone()),
+            Some(_) | None => None,
+        };
+    }
+
+    fn announce(
+        &self,
+        word: Word,
+        source: usize,
+        attempt: u32,
+        reason: String,
+        retry_in: Option<Duration>,
+    ) {
+        let uri = self
+            .uri(source)
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        self.announcer.say(Notice {
+            word,
+            uri,
+            source,
+            attempt,
+            reason,
+            retry_in,
+        });
+    }
+
+    fn uri(&self, source: usize) -> Option<&SourceUri> {
+        self.sources.get(source)?.first()
+    }
+
+    /// Says whether the end of the source is the end of the stream: a recording with nothing after it.
+    fn ends_for_good(&self) -> bool {
+        use sluice_core::Scheme;
+        let recorded =
+            |uri: &SourceUri| matches!(uri.scheme(), Scheme::File | Scheme::Http | Scheme::Https);
+        !self.settings.repeat
+            && matches!(self.sources.as_slice(), [only] if only.iter().all(recorded))
+    }
+
+    fn finish(&mut self, source: usize) {
+        let subject = self
+            .uri(source)
+            .map_or("The source", |uri| words::subject(uri.scheme()));
+        let reason = format!("{subject} was played to its end.");
+        self.timing = None;
+        self.hang_up_all();
+        self.announce(Word::Failed, source, 0, reason, None);
+        self.outlet.end();
+    }
+
+    /// Waits for teardowns, a while.
+    fn see_off(mut self, inbox: &Receiver<Input>) {
+        let deadline = Instant::now() + GRACE;
+        while self.leaving.iter().any(|thread| !thread.is_finished()) {
+            // A dial's last word wakes this; its thread ends right after it.
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .min(Duration::from_millis(20));
+            if left.is_zero() {
+                self.announcer.log_leftover(self.leaving.len());
+                return;
+            }
+            inbox.recv_timeout(left).map(drop).unwrap_or_default();
+        }
+        for thread in self.leaving.drain(..) {
+            if thread.join().is_err() {
+                self.announcer.log_leftover(1);
+            }
+        }
+    }
+}
+
+/// Spreads the redials of many elements over time.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        Err(_) => DIALS.load(Ordering::Relaxed),
+    }
+}
