@@ -1,0 +1,140 @@
+//! What webrtcbin's answer lacks or has too much of.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::sdp::candidate::{Candidate, is_link_local};
+use crate::sdp::fingerprint::Fingerprint;
+use crate::sdp::lines::{Section, attribute, split};
+
+/// What to write into an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerEdit {
+    /// The name of the one stream that all tracks are of; letters, digits and `-`.
+    pub stream: String,
+    /// What our certificate really hashes to.
+    pub fingerprint: Option<Fingerprint>,
+    /// Further addresses that lead to us (NAT, containers), announced beside our own with the same ports.
+    pub announce: Vec<IpAddr>,
+}
+
+/// Corrects webrtcbin's answer to a viewer and keeps everything else.
+///
+/// A text that is no SDP is given back as it is.
+pub fn finish(answer: &str, edit: &AnswerEdit) -> String {
+    let Ok(description) = split(answer) else {
+        return answer.to_owned();
+    };
+    let mut out = String::with_capacity(answer.len() + 1024);
+    for line in &description.session.lines {
+        push(&mut out, &corrected(line, edit, ""));
+    }
+    let has_candidates = description.media.iter().any(|media| media.has("candidate"));
+    let mut ended = false;
+    for media in &description.media {
+        // With no candidates at all, the first section says that there are none.
+        let ends = if has_candidates {
+            media.has("candidate")
+        } else {
+            !ended
+        };
+        ended |= finish_media(&mut out, media, edit, ends);
+    }
+    out
+}
+
+/// Writes one section; says whether it got its `end-of-candidates`.
+fn finish_media(out: &mut String, media: &Section<'_>, edit: &AnswerEdit, ends: bool) -> bool {
+    let mut head = media.head().split_ascii_whitespace();
+    let kind = head.next().unwrap_or_default();
+    if head.next() == Some("0") && !media.has("bundle-only") {
+        // A refused section has no transport and no track.
+        for line in &media.lines {
+            push(out, line);
+        }
+        return false;
+    }
+    let track = format!("{}-{kind}", edit.stream);
+    for line in &media.lines {
+        if attribute(line, "msid").is_some() || attribute(line, "end-of-candidates").is_some() {
+            continue;
+        }
+        if let Some(value) = attribute(line, "candidate") {
+            push_candidate(out, line, value, edit);
+            continue;
+        }
+        push(out, &corrected(line, edit, &track));
+        if *line == "a=rtcp-mux" && !media.has("rtcp-mux-only") {
+            push(out, "a=rtcp-mux-only");
+        }
+    }
+    if media.has("sendonly") || media.has("sendrecv") {
+        push(out, &format!("a=msid:{} {track}", edit.stream));
+    }
+    if ends {
+        push(out, "a=end-of-candidates");
+    }
+    ends
+}
+
+/// Rewrites the lines whose value is wrong.
+fn corrected(line: &str, edit: &AnswerEdit, track: &str) -> String {
+    // An active gateway cost ffmpeg's handshake 2.5 s: it waits for a retransmission.
+    if attribute(line, "setup").is_some() {
+        return "a=setup:passive".to_owned();
+    }
+    // With a certificate of our own, webrtcbin 1.22 hashes the private key too.
+    if let (Some(_), Some(fingerprint)) = (attribute(line, "fingerprint"), &edit.fingerprint) {
+        return format!("a=fingerprint:{fingerprint}");
+    }
+    // Old clients take the track from here: it must be the same as in a=msid.
+    let msid_of = attribute(line, "ssrc").and_then(|value| value.split_once(' '));
+    if let Some((ssrc, _)) =
+        msid_of.filter(|(_, rest)| rest.starts_with("msid:") && !track.is_empty())
+    {
+        return format!("a=ssrc:{ssrc} msid:{} {track}", edit.stream);
+    }
+    line.to_owned()
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push_str("\r\n");
+}
+
+/// Writes a candidate if viewers can use it, and what it is under our further addresses.
+fn push_candidate(out: &mut String, line: &str, value: &str, edit: &AnswerEdit) {
+    let Some(candidate) = Candidate::parse(value) else {
+        return;
+    };
+    let Some(ip) = candidate.ip() else {
+        push(out, line);
+        return;
+    };
+    let link_local = ip.is_ipv6() && is_link_local(ip);
+    if link_local || candidate.transport != "udp" {
+        return;
+    }
+    push(out, line);
+    if candidate.kind != "host" || ip.is_loopback() {
+        return;
+    }
+    for (index, further) in edit.announce.iter().enumerate() {
+        if further.is_ipv4() == ip.is_ipv4() && *further != ip {
+            let announced = Candidate {
+                foundation: format!("{}n{index}", candidate.foundation),
+                address: further.to_string(),
+                // Tried after the address that is really ours.
+                priority: candidate
+                    .priority
+                    .saturating_sub(1 + u32::try_from(index).unwrap_or(0)),
+                ..candidate.clone()
+            };
+            // Writing to a String cannot fail.
+            write!(out, "a={announced}\r\n").unwrap_or_default();
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What we read out of a viewer's SDP, and what we correct in webrtcbin's.
+
+pub mod answer;
+pub mod candidate;
+pub mod fingerprint;
+pub mod fragment;
+mod lines;
+pub mod offer;
+
+pub use answer::{AnswerEdit, finish};
+pub use candidate::Candidate;
+pub use fingerprint::Fingerprint;
+pub use fragment::{FragmentMedia, TrickleFragment};
+pub use offer::{Direction, Offer, OfferError, OfferedCodec, OfferedMedia, Setup};

@@ -1,0 +1,284 @@
+//! A viewer's offer: read once, and refused with a sentence if we cannot answer it.
+
+mod media;
+#[cfg(test)]
+mod tests;
+
+use crate::problem::Problem;
+use crate::track::Kind;
+
+use crate::sdp::candidate::{Candidate, is_ice_text};
+use crate::sdp::fingerprint::Fingerprint;
+use crate::sdp::lines::{self, Description, Section, attribute};
+
+pub use self::media::{Direction, OfferedCodec, OfferedMedia};
+
+/// Larger than any browser's offer.
+pub const LARGEST: usize = 64 * 1024;
+
+/// Who begins the DTLS handshake (RFC 8842).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// We may choose.
+    ActPass,
+    /// The viewer.
+    Active,
+}
+
+/// What a viewer offers. Holding one proves that we can answer it, codecs aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its sections, in order.
+    pub media: Vec<OfferedMedia>,
+    /// Of the bundle's transport.
+    pub ice_ufrag: String,
+    /// Of the bundle's transport.
+    pub ice_pwd: String,
+    /// What the viewer's certificate must hash to.
+    pub fingerprint: Fingerprint,
+    /// Who begins the DTLS handshake.
+    pub setup: Setup,
+}
+
+/// Why an offer is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct OfferError {
+    /// The HTTP status: 400, 413 or 422.
+    pub status: u16,
+    /// What is wrong, and what would be right.
+    pub sentence: String,
+}
+
+impl OfferError {
+    pub(super) fn malformed(sentence: impl Into<String>) -> Self {
+        Self {
+            status: 400,
+            sentence: sentence.into(),
+        }
+    }
+
+    pub(super) fn unsupported(sentence: impl Into<String>) -> Self {
+        Self {
+            status: 422,
+            sentence: sentence.into(),
+        }
+    }
+}
+
+impl From<OfferError> for Problem {
+    fn from(error: OfferError) -> Self {
+        Self::new(error.status, error.sentence)
+    }
+}
+
+impl Offer {
+    /// Reads a WHEP viewer's offer.
+    ///
+    /// # Errors
+    ///
+    /// 400 for what is no proper WebRTC offer, 413 for one that is too large, 422 for one that asks for
+    /// what a viewer cannot get here.
+    pub fn parse(text: &str) -> Result<Self, OfferError> {
+        if text.len() > LARGEST {
+            let sentence = format!(
+                "the offer has {} bytes; at most {LARGEST} are read",
+                text.len()
+            );
+            return Err(OfferError {
+                status: 413,
+                sentence,
+            });
+        }
+        let description = lines::split(text).map_err(|what| {
+            OfferError::malformed(format!("the SDP {what}; send a WebRTC offer"))
+        })?;
+        let media = description
+            .media
+            .iter()
+            .map(|section| OfferedMedia::parse(section, &description.session))
+            .collect::<Result<Vec<_>, _>>()?;
+        check_bundle(&description.session, &media)?;
+        check_counts(&media)?;
+        let transport = Transport::find(&description, &media)?;
+        Ok(Self {
+            ice_ufrag: transport.credential("ice-ufrag", 4)?,
+            ice_pwd: transport.credential("ice-pwd", 22)?,
+            fingerprint: transport.fingerprint()?,
+            setup: transport.setup()?,
+            media,
+        })
+    }
+
+    /// Gives the section of a kind that the viewer wants played.
+    pub fn media_of(&self, kind: Kind) -> Option<&OfferedMedia> {
+        self.media
+            .iter()
+            .find(|media| media.kind == kind && !media.port_zero)
+    }
+
+    /// Gives the place of a section, by its mid.
+    pub fn index_of(&self, mid: &str) -> Option<usize> {
+        self.media.iter().position(|media| media.mid == mid)
+    }
+
+    /// Gives the place of the section whose transport carries all: the first that is not refused.
+    pub fn transport_index(&self) -> Option<usize> {
+        self.media.iter().position(|media| !media.port_zero)
+    }
+}
+
+/// Drops the candidates that are of no use to us, and ends all lines with CRLF; what is left is for webrtcbin.
+pub fn without_useless_candidates(offer: &str) -> String {
+    let mut out = String::with_capacity(offer.len());
+    for line in offer.lines().filter(|line| !line.is_empty()) {
+        let useless = attribute(line, "candidate")
+            .is_some_and(|value| !Candidate::parse(value).is_some_and(|c| c.usable()));
+        if !useless {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+    }
+    out
+}
+
+fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), OfferError> {
+    let group: Vec<&str> = session
+        .attributes("group")
+        .filter_map(|group| group.strip_prefix("BUNDLE"))
+        .flat_map(str::split_ascii_whitespace)
+        .collect();
+    if group.is_empty() {
+        return Err(OfferError::malformed(
+            "the offer has no a=group:BUNDLE; offer all media on one transport (max-bundle)",
+        ));
+    }
+    if let Some(absent) = group
+        .iter()
+        .find(|mid| !media.iter().any(|media| media.mid == **mid))
+    {
+        let shown: String = absent.chars().take(32).collect();
+        return Err(OfferError::malformed(format!(
+            "a=group:BUNDLE names \"{shown}\", but no section has that a=mid"
+        )));
+    }
+    for (index, one) in media.iter().enumerate() {
+        if media
+            .iter()
+            .skip(index + 1)
+            .any(|other| other.mid == one.mid)
+        {
+            return Err(OfferError::malformed(
+                "two sections have the same a=mid; give each its own",
+            ));
+        }
+        if !one.port_zero && !group.contains(&one.mid.as_str()) {
+            return Err(OfferError::malformed(format!(
+                "the {} section is not in a=group:BUNDLE; offer all media on one transport (max-bundle)",
+                one.kind
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_counts(media: &[OfferedMedia]) -> Result<(), OfferError> {
+    for kind in [Kind::Video, Kind::Audio] {
+        let count = media
+            .iter()
+            .filter(|media| media.kind == kind && !media.port_zero)
+            .count();
+        if count > 1 {
+            return Err(OfferError::unsupported(format!(
+                "the offer has {count} {kind} sections; a viewer gets at most one video and one audio"
+            )));
+        }
+    }
+    if media.iter().all(|media| media.port_zero) {
+        return Err(OfferError::unsupported(
+            "the offer refuses all its sections (port 0); offer audio or video",
+        ));
+    }
+    Ok(())
+}
+
+/// Where the bundle's transport is described: the first section in use, else the session.
+struct Transport<'a> {
+    section: &'a Section<'a>,
+    session: &'a Section<'a>,
+}
+
+impl<'a> Transport<'a> {
+    fn find(description: &'a Description<'a>, media: &[OfferedMedia]) -> Result<Self, OfferError> {
+        let section = description
+            .media
+            .iter()
+            .zip(media)
+            .find(|(_, media)| !media.port_zero)
+            .map(|(section, _)| section)
+            .ok_or_else(|| OfferError::malformed("the offer has no media"))?;
+        Ok(Self {
+            section,
+            session: &description.session,
+        })
+    }
+
+    fn attribute(&self, name: &str) -> Option<&'a str> {
+        self.section
+            .attribute(name)
+            .or_else(|| self.session.attribute(name))
+    }
+
+    fn credential(&self, name: &str, least: usize) -> Result<String, OfferError> {
+        let value = self.attribute(name).ok_or_else(|| {
+            OfferError::malformed(format!("the offer has no a={name}; send a WebRTC offer"))
+        })?;
+        if is_ice_text(value, least, 256) {
+            Ok(value.to_owned())
+        } else {
+            Err(OfferError::malformed(format!(
+                "a={name} is not {least} to 256 letters, digits, + and /"
+            )))
+        }
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint, OfferError> {
+        let of_section: Vec<&str> = self.section.attributes("fingerprint").collect();
+        let of_session: Vec<&str> = self.session.attributes("fingerprint").collect();
+        let given = if of_section.is_empty() {
+            of_session
+        } else {
+            of_section
+        };
+        if given.is_empty() {
+            return Err(OfferError::malformed(
+                "the offer has no a=fingerprint; media are sent over DTLS only",
+            ));
+        }
+        given
+            .iter()
+            .filter_map(|value| Fingerprint::parse(value))
+            .max_by_key(Fingerprint::strength)
+            .ok_or_else(|| {
+                OfferError::malformed(
+                    "the offer's a=fingerprint is not a proper sha-256, sha-384 or sha-512 hash",
+                )
+            })
+    }
+
+    fn setup(&self) -> Result<Setup, OfferError> {
+        match self.attribute("setup") {
+            Some("actpass") => Ok(Setup::ActPass),
+            Some("active") => Ok(Setup::Active),
+            Some("passive") => Err(OfferError::unsupported(
+                "the offer has a=setup:passive, but the gateway waits for the viewer's DTLS; offer actpass or active",
+            )),
+            Some(_) => Err(OfferError::malformed(
+                "the offer's a=setup is unknown; offer actpass or active",
+            )),
+            None => Err(OfferError::malformed(
+                "the offer has no a=setup; offer actpass or active",
+            )),
+        }
+    }
+}
