@@ -1,10 +1,26 @@
 //! Sluice WebRTC elements: one producer, many WHEP viewers.
 #![allow(missing_docs, reason = "element glue; contracts stand where they matter")]
 
+mod fanout;
+pub mod http;
+mod listen;
+mod packetize;
+mod producer;
+mod session;
+mod sink;
+mod ticker;
+mod transport;
+mod viewers;
+mod worker;
+
+pub use sink::WhepSink;
+pub use transport::Transport;
+pub use viewers::{Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
+
 use gst::glib;
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Ok(())
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    sink::register(plugin)
 }
 
 gst::plugin_define!(

@@ -1,0 +1,202 @@
+//! RTP headers per class of viewers: fresh header memory in front of shared payload memory.
+
+use std::time::Duration;
+
+use crate::packetize::{Frame, Packet};
+
+/// What makes two viewers' packets differ. Viewers of one class share their buffer lists.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Class {
+    /// The payload type that the viewer's offer gave the codec.
+    pub(crate) payload_type: u8,
+    /// The id of the MID header extension and the section's mid, if offered (RFC 8843, 15.1).
+    pub(crate) mid: Option<(u8, String)>,
+    /// The id of the transport-wide congestion control extension, if offered; webrtcbin's rtpsession
+    /// writes the number into the place that is kept for it here.
+    pub(crate) twcc: Option<u8>,
+}
+
+impl Class {
+    /// Builds the header extension block, empty if there is nothing to say (RFC 8285, one-byte form).
+    fn extension(&self) -> Vec<u8> {
+        let mut elements = Vec::with_capacity(16);
+        if let Some((id @ 1..=14, mid)) = &self.mid
+            && let Ok(length @ 1..=16) = u8::try_from(mid.len())
+        {
+            elements.push(id << 4 | (length - 1));
+            elements.extend(mid.as_bytes());
+        }
+        if let Some(id @ 1..=14) = self.twcc {
+            elements.extend([id << 4 | 1, 0, 0]);
+        }
+        if elements.is_empty() {
+            return elements;
+        }
+        elements.resize(elements.len().next_multiple_of(4), 0);
+        let words = u16::try_from(elements.len() / 4).unwrap_or(0);
+        let mut block = vec![0xbe, 0xde];
+        block.extend(words.to_be_bytes());
+        block.append(&mut elements);
+        block
+    }
+}
+
+/// When a frame is sent and what clock rate its timestamps have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// The running time that the buffers carry.
+    pub(crate) at: Duration,
+    /// Of the RTP timestamps, in Hz.
+    pub(crate) clock_rate: u32,
+}
+
+/// Builds the packets of `frame` for `class`, as one buffer list.
+///
+/// If the moment's time differs from the frame's own, the RTP timestamps move by as much.
+pub(crate) fn packets_for(frame: &Frame, class: &Class, moment: Moment) -> gst::BufferList {
+    let extension = class.extension();
+    let shift = ticks(moment.at.saturating_sub(frame.at), moment.clock_rate);
+    let pts = gst::ClockTime::try_from(moment.at).ok();
+    let mut list = gst::BufferList::new_sized(frame.packets.len());
+    if let Some(list) = list.get_mut() {
+        for packet in &frame.packets {
+            let header = header(packet, class.payload_type, shift, &extension);
+            let mut buffer = gst::Buffer::new();
+            if let Some(buffer) = buffer.get_mut() {
+                buffer.append_memory(gst::Memory::from_slice(header));
+                for memory in packet.payload.iter_memories_owned() {
+                    buffer.append_memory(memory);
+                }
+                buffer.set_pts(pts);
+                if packet.marker {
+                    buffer.set_flags(gst::BufferFlags::MARKER);
+                }
+                if !frame.key {
+                    buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+                }
+            }
+            list.add(buffer);
+        }
+    }
+    list
+}
+
+fn header(packet: &Packet, payload_type: u8, shift: u32, extension: &[u8]) -> Vec<u8> {
+    let mut header = Vec::with_capacity(12 + extension.len());
+    header.push(0x80 | if extension.is_empty() { 0 } else { 0x10 });
+    header.push(payload_type & 0x7f | u8::from(packet.marker) << 7);
+    header.extend(packet.sequence.to_be_bytes());
+    header.extend(packet.timestamp.wrapping_add(shift).to_be_bytes());
+    header.extend(packet.ssrc.to_be_bytes());
+    header.extend(extension);
+    header
+}
+
+fn ticks(time: Duration, clock_rate: u32) -> u32 {
+    let ticks = time.as_nanos() * u128::from(clock_rate) / 1_000_000_000;
+    // RTP timestamps wrap.
+    u32::try_from(ticks & u128::from(u32::MAX)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> Frame {
+        let packet = |sequence, marker| Packet {
+            marker,
+            sequence,
+            timestamp: u32::MAX,
+            ssrc: 0x0102_0304,
+            payload: gst::Buffer::from_slice(b"payload".to_vec()),
+        };
+        Frame {
+            track: 0,
+            packets: vec![packet(0xffff, false), packet(0, true)],
+            at: Duration::from_secs(5),
+            video: true,
+            key: true,
+            gap: false,
+            bytes: 14,
+        }
+    }
+
+    fn class(mid: Option<(u8, &str)>, twcc: Option<u8>) -> Class {
+        Class {
+            payload_type: 102,
+            mid: mid.map(|(id, mid)| (id, mid.to_owned())),
+            twcc,
+        }
+    }
+
+    fn bytes(list: &gst::BufferListRef, index: usize) -> Vec<u8> {
+        let buffer = list.get(index).unwrap();
+        buffer.map_readable().unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_plain_class_gets_a_plain_header() {
+        gst::init().unwrap();
+        let moment = Moment {
+            at: Duration::from_secs(5),
+            clock_rate: 90_000,
+        };
+        let list = packets_for(&frame(), &class(None, None), moment);
+        let first = b"\x80\x66\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04payload";
+        let second = b"\x80\xe6\x00\x00\xff\xff\xff\xff\x01\x02\x03\x04payload";
+        assert_eq!(bytes(&list, 0), first);
+        assert_eq!(bytes(&list, 1), second);
+        let pts = list.get(0).unwrap().pts();
+        assert_eq!(pts, Some(gst::ClockTime::from_seconds(5)));
+    }
+
+    #[test]
+    fn mid_and_a_place_for_the_transport_wide_number_are_written() {
+        gst::init().unwrap();
+        let moment = Moment {
+            at: Duration::from_secs(5),
+            clock_rate: 90_000,
+        };
+        let list = packets_for(&frame(), &class(Some((4, "v1")), Some(3)), moment);
+        let extension = b"\xbe\xde\x00\x02\x41v1\x31\x00\x00\x00\x00";
+        assert_eq!(&bytes(&list, 0)[..2], b"\x90\x66");
+        assert_eq!(&bytes(&list, 0)[12..24], extension);
+        assert_eq!(&bytes(&list, 0)[24..], b"payload");
+    }
+
+    #[test]
+    fn an_extension_id_that_the_one_byte_form_has_not_is_left_out() {
+        assert!(class(Some((15, "v")), Some(0)).extension().is_empty());
+    }
+
+    #[test]
+    fn a_moved_frame_has_moved_timestamps_that_wrap() {
+        gst::init().unwrap();
+        let moment = Moment {
+            at: Duration::from_secs(6),
+            clock_rate: 90_000,
+        };
+        let list = packets_for(&frame(), &class(None, None), moment);
+        assert_eq!(bytes(&list, 0)[4..8], 89_999u32.to_be_bytes());
+        let pts = list.get(0).unwrap().pts();
+        assert_eq!(pts, Some(gst::ClockTime::from_seconds(6)));
+    }
+
+    #[test]
+    fn payload_memory_is_shared_not_copied() {
+        gst::init().unwrap();
+        let frame = frame();
+        let moment = Moment {
+            at: frame.at,
+            clock_rate: 90_000,
+        };
+        let list = packets_for(&frame, &class(None, None), moment);
+        let ours = frame.packets[0].payload.peek_memory(0);
+        let theirs = list.get(0).unwrap().peek_memory(1);
+        let (ours, theirs) = (
+            ours.map_readable().unwrap().as_ptr(),
+            theirs.map_readable().unwrap().as_ptr(),
+        );
+        assert_eq!(ours, theirs);
+    }
+}

@@ -1,0 +1,109 @@
+//! A viewer as the fan-out sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use sluice_core::SessionId;
+
+use super::headers::Class;
+
+/// One track on its way to one viewer.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// The producer's track.
+    pub(crate) track: usize,
+    /// Whether it begins with a key frame.
+    pub(crate) video: bool,
+    /// Of the RTP timestamps, in Hz.
+    pub(crate) clock_rate: u32,
+    /// How its packets look.
+    pub(crate) class: Class,
+    /// The sink pad of the viewer's webrtcbin.
+    pub(crate) pad: gst::Pad,
+}
+
+/// What was sent to a viewer, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    bytes: AtomicU64,
+    packets: AtomicU64,
+    /// The uninterrupted run of sending: its begin and its latest packet.
+    run: Mutex<Option<(Instant, Instant)>>,
+}
+
+/// A pause in sending after which a new run begins.
+const PAUSE: Duration = Duration::from_secs(5);
+
+impl Sent {
+    /// Counts one frame.
+    pub(super) fn add(&self, packets: usize, bytes: usize, now: Instant) {
+        self.packets.fetch_add(packets as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+        let mut run = self.run.lock();
+        *run = match *run {
+            Some((begin, last)) if now.saturating_duration_since(last) < PAUSE => {
+                Some((begin, now))
+            }
+            Some(_) | None => Some((now, now)),
+        };
+    }
+
+    /// Gives the bytes of RTP payload.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
+    /// Gives the packets.
+    pub(crate) fn packets(&self) -> u64 {
+        self.packets.load(Relaxed)
+    }
+
+    /// Says since when media has been flowing; `None` while it is not.
+    pub(crate) fn flowing_since(&self, now: Instant) -> Option<Instant> {
+        let run = *self.run.lock();
+        run.filter(|(_, last)| now.saturating_duration_since(*last) < PAUSE)
+            .map(|(begin, _)| begin)
+    }
+}
+
+/// A viewer in the fan-out.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Its session.
+    pub(crate) id: SessionId,
+    /// Its tracks.
+    pub(crate) lanes: Vec<Lane>,
+    /// Counters.
+    pub(crate) sent: Sent,
+    evicted: AtomicBool,
+}
+
+impl Member {
+    /// Makes a viewer that is in no fan-out yet.
+    pub(crate) fn new(id: SessionId, lanes: Vec<Lane>) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            lanes,
+            sent: Sent::default(),
+            evicted: AtomicBool::new(false),
+        })
+    }
+
+    /// Makes every push into this viewer return at once, the one under way too. Never blocks for long:
+    /// flush-start is not serialised with the data.
+    pub(crate) fn evict(&self) {
+        if !self.evicted.swap(true, Relaxed) {
+            for lane in &self.lanes {
+                use gst::prelude::*;
+                lane.pad.send_event(gst::event::FlushStart::new());
+            }
+        }
+    }
+
+    /// Says whether `evict` was called.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.load(Relaxed)
+    }
+}

@@ -1,0 +1,314 @@
+//! The fan-out thread's loop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use sluice_core::{GroupCache, GroupLimits, KeyFrameGate, SessionId};
+
+use super::headers::{Class, Moment, packets_for};
+use super::lane::{Backlog, Place};
+use super::member::{Lane, Member};
+use super::queue::{Item, Queue};
+use super::{Listener, Notice, Pushing};
+use crate::packetize::Frame;
+
+/// The source is asked for a key frame at most this often.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A viewer who was sent a key frame this recently needs no other one: it is still on its way.
+const FRESH: Duration = Duration::from_millis(1000);
+
+/// One viewer and its places.
+struct Viewer {
+    member: Arc<Member>,
+    places: Vec<Place>,
+    first_key: Option<Instant>,
+}
+
+/// What is kept per video track.
+struct TrackState {
+    group: GroupCache<Arc<Frame>>,
+    gate: KeyFrameGate,
+}
+
+/// State of the thread.
+pub(super) struct Thread {
+    queue: Arc<Queue>,
+    pushing: Arc<Pushing>,
+    limits: GroupLimits,
+    listener: Listener,
+    tracks: BTreeMap<usize, TrackState>,
+    viewers: Vec<Viewer>,
+}
+
+impl Thread {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        pushing: Arc<Pushing>,
+        limits: GroupLimits,
+        listener: Listener,
+    ) -> Self {
+        Self {
+            queue,
+            pushing,
+            limits,
+            listener,
+            tracks: BTreeMap::new(),
+            viewers: Vec::new(),
+        }
+    }
+
+    /// Runs until the queue is stopped.
+    pub(super) fn run(mut self) {
+        while let Some(items) = self.queue.wait(self.next_deadline()) {
+            for item in items {
+                match item {
+                    Item::Frame(frame) => self.on_frame(&frame),
+                    Item::Join(member) => self.on_join(member),
+                    Item::Leave(id) => self.viewers.retain(|viewer| viewer.member.id != id),
+                    Item::WantKeyFrame(track, id) => self.on_want_key_frame(track, &id),
+                    Item::Forget(track) => {
+                        self.tracks.remove(&track);
+                    }
+                }
+            }
+            self.on_time(Instant::now());
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let gates = self
+            .tracks
+            .values()
+            .filter_map(|track| track.gate.poll_timeout());
+        let backlogs = self.viewers.iter().flat_map(|viewer| {
+            viewer.places.iter().filter_map(|place| match place {
+                Place::CatchingUp(backlog) => backlog.due(),
+                Place::WaitingForKeyFrame | Place::Live => None,
+            })
+        });
+        gates.chain(backlogs).min()
+    }
+
+    fn on_frame(&mut self, frame: &Arc<Frame>) {
+        let now = Instant::now();
+        if frame.video {
+            let track = self.track(frame.track);
+            track.group.push(frame.clone(), frame.key, frame.at, frame.bytes);
+            if frame.key {
+                track.gate.on_key_frame(now);
+            } else if frame.gap {
+                self.ask(frame.track, now);
+            }
+        }
+        let mut lists = Lists::new(frame);
+        let Self {
+            viewers,
+            pushing,
+            listener,
+            ..
+        } = self;
+        viewers.retain_mut(|viewer| {
+            let pusher = Pusher { pushing, listener };
+            viewer.take(frame, &mut lists, now, &pusher)
+        });
+    }
+
+    fn on_join(&mut self, member: Arc<Member>) {
+        let now = Instant::now();
+        let mut needed = Vec::new();
+        let places = member.lanes.iter().map(|lane| {
+            if !lane.video {
+                return Place::Live;
+            }
+            let group = self.tracks.get(&lane.track).map(|track| &track.group);
+            match group.and_then(|group| Backlog::new(group, now)) {
+                Some(backlog) => Place::CatchingUp(backlog),
+                None => {
+                    needed.push(lane.track);
+                    Place::WaitingForKeyFrame
+                }
+            }
+        });
+        let places = places.collect();
+        self.viewers.push(Viewer {
+            member,
+            places,
+            first_key: None,
+        });
+        for track in needed {
+            self.ask(track, now);
+        }
+    }
+
+    fn on_want_key_frame(&mut self, track: usize, id: &SessionId) {
+        let now = Instant::now();
+        let viewer = self.viewers.iter().find(|viewer| viewer.member.id == *id);
+        let served = viewer.is_some_and(|viewer| viewer.is_being_served(track, now));
+        if viewer.is_some() && !served {
+            self.ask(track, now);
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        let Self {
+            viewers,
+            pushing,
+            listener,
+            tracks,
+            ..
+        } = self;
+        viewers.retain_mut(|viewer| {
+            let pusher = Pusher { pushing, listener };
+            viewer.catch_up(now, &pusher)
+        });
+        for (track, state) in tracks {
+            if state.gate.handle_timeout(now) {
+                listener(Notice::NeedKeyFrame(*track));
+            }
+        }
+    }
+
+    fn ask(&mut self, track: usize, now: Instant) {
+        if self.track(track).gate.on_request(now) {
+            (self.listener)(Notice::NeedKeyFrame(track));
+        }
+    }
+
+    fn track(&mut self, track: usize) -> &mut TrackState {
+        let limits = self.limits;
+        self.tracks.entry(track).or_insert_with(|| TrackState {
+            group: GroupCache::new(limits),
+            gate: KeyFrameGate::new(KEY_FRAME_INTERVAL),
+        })
+    }
+}
+
+/// The buffer lists of one live frame, one per class of viewers, built when first needed.
+struct Lists<'a> {
+    frame: &'a Frame,
+    built: Vec<(Class, gst::BufferList)>,
+}
+
+impl<'a> Lists<'a> {
+    const fn new(frame: &'a Frame) -> Self {
+        Self {
+            frame,
+            built: Vec::new(),
+        }
+    }
+
+    fn of(&mut self, lane: &Lane) -> gst::BufferList {
+        if let Some((_, list)) = self.built.iter().find(|(class, _)| *class == lane.class) {
+            return list.clone();
+        }
+        let moment = Moment {
+            at: self.frame.at,
+            clock_rate: lane.clock_rate,
+        };
+        let list = packets_for(self.frame, &lane.class, moment);
+        self.built.push((lane.class.clone(), list.clone()));
+        list
+    }
+}
+
+/// What a push needs from the thread.
+struct Pusher<'a> {
+    pushing: &'a Pushing,
+    listener: &'a Listener,
+}
+
+impl Pusher<'_> {
+    /// Pushes a list; `false` when the viewer takes no more.
+    fn push(&self, member: &Arc<Member>, lane: &Lane, list: gst::BufferList, bytes: usize) -> bool {
+        let now = Instant::now();
+        let packets = list.len();
+        self.pushing.begin(member, now);
+        let result = lane.pad.chain_list(list);
+        self.pushing.end();
+        if let Err(error) = result {
+            tracing::debug!(viewer = %member.id, ?error, "webrtcbin takes no more");
+            let why = if member.is_evicted() {
+                "its connection took nothing for 500 ms"
+            } else {
+                "its connection is broken"
+            };
+            (self.listener)(Notice::Failed(member.id.clone(), why));
+            return false;
+        }
+        member.sent.add(packets, bytes, now);
+        true
+    }
+}
+
+impl Viewer {
+    /// Takes a live frame; `false` when the viewer takes no more.
+    fn take(
+        &mut self,
+        frame: &Arc<Frame>,
+        lists: &mut Lists<'_>,
+        now: Instant,
+        pusher: &Pusher<'_>,
+    ) -> bool {
+        let member = self.member.clone();
+        for (lane, place) in member.lanes.iter().zip(&mut self.places) {
+            if lane.track != frame.track {
+                continue;
+            }
+            match place {
+                Place::WaitingForKeyFrame if !frame.key => continue,
+                Place::CatchingUp(backlog) if !backlog.is_over(now) => {
+                    backlog.push(frame.clone());
+                    continue;
+                }
+                Place::WaitingForKeyFrame | Place::CatchingUp(_) => *place = Place::Live,
+                Place::Live => {}
+            }
+            if !pusher.push(&member, lane, lists.of(lane), frame.bytes) {
+                return false;
+            }
+            if frame.key && self.first_key.is_none() && (lane.video || member.lanes.len() == 1) {
+                self.first_key = Some(now);
+                (pusher.listener)(Notice::Playing(member.id.clone()));
+            }
+        }
+        true
+    }
+
+    /// Sends what is due of the cached groups; `false` when the viewer takes no more.
+    fn catch_up(&mut self, now: Instant, pusher: &Pusher<'_>) -> bool {
+        let member = self.member.clone();
+        for (lane, place) in member.lanes.iter().zip(&mut self.places) {
+            let Place::CatchingUp(backlog) = place else {
+                continue;
+            };
+            while let Some((frame, at)) = backlog.pop(now) {
+                let clock_rate = lane.clock_rate;
+                let list = packets_for(&frame, &lane.class, Moment { at, clock_rate });
+                if !pusher.push(&member, lane, list, frame.bytes) {
+                    return false;
+                }
+                if self.first_key.is_none() {
+                    self.first_key = Some(now);
+                    (pusher.listener)(Notice::Playing(member.id.clone()));
+                }
+            }
+        }
+        true
+    }
+
+    /// Says whether a key frame of the track is on its way to this viewer anyway.
+    fn is_being_served(&self, track: usize, now: Instant) -> bool {
+        let fresh = self
+            .first_key
+            .is_some_and(|sent| now.saturating_duration_since(sent) < FRESH);
+        let mut lanes = self.member.lanes.iter().zip(&self.places);
+        fresh
+            || lanes.any(|(lane, place)| {
+                lane.track == track && matches!(place, Place::CatchingUp(_))
+                    && self.first_key.is_none()
+            })
+    }
+}

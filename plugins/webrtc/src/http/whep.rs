@@ -1,0 +1,187 @@
+//! The WHEP endpoint and its sessions.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW,
+    CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION, VIA,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use sluice_core::Problem;
+
+use super::pages::no_path;
+use super::{Shared, answers};
+use crate::viewers::{Joined, Patched, no_session};
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// Largest offer; browsers' are below 10 KiB.
+const OFFER: usize = 64 * 1024;
+/// Largest trickle fragment.
+const TRICKLE: usize = 16 * 1024;
+
+const ENDPOINT_METHODS: &str = "GET, HEAD, OPTIONS, POST";
+const SESSION_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH";
+
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// Serves `/{path}/whep`.
+pub(super) async fn endpoint(
+    State(shared): State<Shared>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    if !shared.directory.knows(&path) {
+        return answers::problem(&no_path());
+    }
+    match *request.method() {
+        Method::POST => join(&shared, &path, request)
+            .await
+            .unwrap_or_else(|problem| answers::problem(&problem)),
+        Method::OPTIONS => options(ENDPOINT_METHODS, (ACCEPT_POST, SDP)),
+        Method::HEAD => {
+            let mut response = answers::empty(StatusCode::OK);
+            let sdp = HeaderValue::from_static(SDP);
+            response.headers_mut().insert(CONTENT_TYPE, sdp);
+            response
+        }
+        Method::GET => answers::empty(StatusCode::NO_CONTENT),
+        _ => answers::not_allowed(ENDPOINT_METHODS),
+    }
+}
+
+/// Serves `/{path}/whep/{session}`.
+pub(super) async fn session(
+    State(shared): State<Shared>,
+    Path((path, session)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let method = request.method().clone();
+    if method == Method::OPTIONS {
+        // A preflight says nothing about which sessions there are.
+        return options(SESSION_METHODS, (ACCEPT_PATCH, FRAGMENT));
+    }
+    let Some((id, viewers)) = shared.viewers_of(&path, &session) else {
+        return answers::problem(&no_session());
+    };
+    match method {
+        Method::DELETE => {
+            if viewers.leave(&id).await {
+                answers::empty(StatusCode::OK)
+            } else {
+                answers::problem(&no_session())
+            }
+        }
+        Method::PATCH => {
+            let (kind, tag) = (header(&request, CONTENT_TYPE), header(&request, IF_MATCH));
+            let patched = match text(request.into_body(), TRICKLE).await {
+                Ok(body) => viewers
+                    .patch(&id, kind.as_deref(), tag.as_deref(), &body)
+                    .await,
+                Err(problem) => Err(problem),
+            };
+            patched.map_or_else(|problem| answers::problem(&problem), took)
+        }
+        Method::GET => answers::empty(StatusCode::NO_CONTENT),
+        Method::HEAD => answers::empty(StatusCode::OK),
+        _ => answers::not_allowed(SESSION_METHODS),
+    }
+}
+
+async fn join(shared: &Shared, path: &str, request: Request) -> Result<Response, Problem> {
+    let kind = header(&request, CONTENT_TYPE);
+    if !is_media_type(kind.as_deref(), SDP) {
+        return Err(Problem::new(
+            415,
+            "The offer's content type must be application/sdp.",
+        ));
+    }
+    let behind_proxy = is_behind_proxy(request.headers());
+    let offer = text(request.into_body(), OFFER).await?;
+    let viewers = shared.directory.open(path).await?;
+    let joined = viewers.join(&offer).await?;
+    shared.seat(joined.id.clone(), path, viewers);
+    created(path, &joined, behind_proxy)
+}
+
+fn created(path: &str, joined: &Joined, behind_proxy: bool) -> Result<Response, Problem> {
+    let invalid =
+        |_error| Problem::new(500, "The answer has a header that HTTP does not allow.");
+    let value = |text: &str| HeaderValue::try_from(text).map_err(invalid);
+    // A proxy may have cut a prefix off the path; relative to the endpoint, the session is right anyway.
+    let location = if behind_proxy {
+        format!("whep/{}", joined.id)
+    } else {
+        format!("/{path}/whep/{}", joined.id)
+    };
+    let mut response = Response::new(Body::from(joined.answer.clone()));
+    *response.status_mut() = StatusCode::CREATED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(SDP));
+    headers.insert(LOCATION, value(&location)?);
+    headers.insert(ETAG, value(&joined.etag)?);
+    headers.insert(ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT));
+    for link in &joined.link {
+        headers.append(LINK, value(link)?);
+    }
+    Ok(response)
+}
+
+/// Answers a PATCH that worked; candidates alone get no `ETag` (RFC 9725).
+fn took(patched: Patched) -> Response {
+    match patched {
+        Patched::Trickled => answers::empty(StatusCode::NO_CONTENT),
+        Patched::Restarted { body, etag } => {
+            let mut response = Response::new(Body::from(body));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));
+            if let Ok(etag) = HeaderValue::try_from(etag) {
+                headers.insert(ETAG, etag);
+            }
+            response
+        }
+    }
+}
+
+fn options(methods: &'static str, accept: (HeaderName, &'static str)) -> Response {
+    let mut response = answers::empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_static(methods);
+    headers.insert(ALLOW, methods.clone());
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Authorization, Content-Type, If-Match"),
+    );
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(accept.0, HeaderValue::from_static(accept.1));
+    response
+}
+
+async fn text(body: Body, limit: usize) -> Result<String, Problem> {
+    let bytes = to_bytes(body, limit)
+        .await
+        .map_err(|_too_long| Problem::new(413, format!("The body may have {limit} bytes.")))?;
+    String::from_utf8(bytes.into())
+        .map_err(|_invalid| Problem::new(400, "The body is not UTF-8 text."))
+}
+
+fn header(request: &Request, name: HeaderName) -> Option<String> {
+    let value = request.headers().get(name)?;
+    value.to_str().ok().map(ToOwned::to_owned)
+}
+
+/// Compares without parameters and without letter case, as RFC 9110 has it.
+fn is_media_type(value: Option<&str>, expected: &str) -> bool {
+    value
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
+}
+
+fn is_behind_proxy(headers: &HeaderMap) -> bool {
+    let by_proxies = ["forwarded", "x-forwarded-for", "x-forwarded-prefix"];
+    headers.contains_key(VIA) || by_proxies.iter().any(|name| headers.contains_key(*name))
+}

@@ -1,0 +1,365 @@
+//! What the element and its `Viewers` handles share: tracks, fan-out and sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::{Codec, GroupLimits, Kind, SessionId, Track};
+use tokio::sync::{broadcast, watch};
+
+use crate::fanout::{FanOut, Notice};
+use crate::packetize::Frame;
+use crate::session::Session;
+use crate::transport::Transport;
+use crate::viewers::ViewerEvent;
+use crate::worker;
+
+/// Events that a slow subscriber may be behind; after that it misses some.
+const EVENTS: usize = 256;
+
+/// After its caps, a video track may take this long to show whether it can be passed through.
+const FIRST_FRAME: Duration = Duration::from_secs(2);
+
+/// What the user sets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits {
+    pub(crate) transport: Transport,
+    /// 0 means no limit.
+    pub(crate) max_viewers: u32,
+    pub(crate) group: GroupLimits,
+}
+
+/// One requested pad.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) kind: Kind,
+    /// Its number among the pads of its kind: the order of preference.
+    pub(crate) number: u32,
+    pub(crate) ssrc: u32,
+    pub(crate) pad: gst::glib::WeakRef<gst::Pad>,
+    /// Since the caps came.
+    pub(crate) track: Option<(Track, Instant)>,
+    /// Whether enough was seen of it to decide how to serve it.
+    pub(crate) seen: bool,
+    pub(crate) key_frame: Option<(gst::Buffer, Duration)>,
+}
+
+/// A track that can be offered to viewers.
+#[derive(Debug, Clone)]
+pub(crate) struct Offered {
+    /// The producer's number of it.
+    pub(crate) id: usize,
+    pub(crate) track: Track,
+    pub(crate) ssrc: u32,
+}
+
+/// Lock order: `inputs`, then `sessions`; `fanout` and `limits` are held for a copy only.
+pub(crate) struct Producer {
+    element: gst::glib::WeakRef<gst::Element>,
+    limits: Mutex<Limits>,
+    inputs: Mutex<BTreeMap<usize, Input>>,
+    sessions: Mutex<BTreeMap<SessionId, Arc<Session>>>,
+    fanout: Mutex<Option<Arc<FanOut>>>,
+    events: broadcast::Sender<ViewerEvent>,
+    /// Counts changes of the tracks, for whoever waits until they are known.
+    tracks_changed: watch::Sender<u64>,
+}
+
+impl Producer {
+    /// Makes one without tracks.
+    pub(crate) fn new(element: &gst::Element) -> Arc<Self> {
+        Arc::new(Self {
+            element: element.downgrade(),
+            limits: Mutex::default(),
+            inputs: Mutex::default(),
+            sessions: Mutex::default(),
+            fanout: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+            tracks_changed: watch::Sender::new(0),
+        })
+    }
+
+    /// Starts the fan-out.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no more threads.
+    pub(crate) fn start(self: &Arc<Self>, limits: Limits) -> std::io::Result<()> {
+        let group = limits.group;
+        *self.limits.lock() = limits;
+        let producer = Arc::downgrade(self);
+        let listener = Box::new(move |notice| {
+            if let Some(producer) = producer.upgrade() {
+                producer.on_notice(notice);
+            }
+        });
+        let fanout = FanOut::start(group, listener)?;
+        *self.fanout.lock() = Some(Arc::new(fanout));
+        Ok(())
+    }
+
+    /// Closes all viewers and ends the fan-out. Blocks until they are gone, for a second or two at most.
+    pub(crate) fn stop(&self, why: &str) {
+        let (done, all) = std::sync::mpsc::channel::<()>();
+        for session in self.sessions() {
+            let done = done.clone();
+            session.close_then(why, move || drop(done));
+        }
+        drop(done);
+        // Ends when the last sender is dropped.
+        let _disconnected_or_late = all.recv_timeout(Duration::from_secs(2));
+        let fanout = self.fanout.lock().take();
+        drop(fanout);
+    }
+
+    /// Gives the limits as they were at the start.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.lock().clone()
+    }
+
+    /// Gives the fan-out, if it runs.
+    pub(crate) fn fanout(&self) -> Option<Arc<FanOut>> {
+        self.fanout.lock().clone()
+    }
+
+    /// Gives the element's clock and base time, if it plays.
+    pub(crate) fn time(&self) -> Option<(gst::Clock, gst::ClockTime)> {
+        let element = self.element.upgrade()?;
+        Some((element.clock()?, element.base_time()?))
+    }
+
+    /// Hands a frame to the fan-out; never blocks.
+    pub(crate) fn push(&self, frame: Frame) {
+        let track = frame.track;
+        if let Some(fanout) = self.fanout()
+            && !fanout.push(frame)
+        {
+            self.request_key_frame(track);
+        }
+    }
+
+    fn on_notice(&self, notice: Notice) {
+        match notice {
+            Notice::NeedKeyFrame(track) => self.request_key_frame(track),
+            Notice::Playing(id) => {
+                if let Some(session) = self.session(&id) {
+                    session.on_playing();
+                }
+            }
+            Notice::Failed(id, why) => {
+                if let Some(session) = self.session(&id) {
+                    session.close(why);
+                }
+            }
+        }
+    }
+
+    /// Asks the source for a key frame, on a thread that may block in upstream's elements.
+    fn request_key_frame(&self, track: usize) {
+        let pad = self
+            .inputs
+            .lock()
+            .get(&track)
+            .and_then(|input| input.pad.upgrade());
+        if let Some(pad) = pad {
+            worker::run(move || {
+                let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+                    .all_headers(true)
+                    .build();
+                pad.push_event(event);
+            });
+        }
+    }
+}
+
+/// Tracks.
+impl Producer {
+    /// Adds a pad, whose codec is not known yet.
+    pub(crate) fn add_input(&self, id: usize, input: Input) {
+        self.inputs.lock().insert(id, input);
+        self.on_tracks_changed();
+    }
+
+    /// Forgets a pad; viewers who were sent its track are closed.
+    pub(crate) fn remove_input(&self, id: usize) {
+        self.inputs.lock().remove(&id);
+        self.drop_track(id, "the track is gone");
+        self.on_tracks_changed();
+    }
+
+    /// Takes note of a pad's caps. A viewer cannot follow another codec: those who were sent the old one
+    /// are closed, and come back with a new offer.
+    pub(crate) fn set_track(&self, id: usize, track: Track) {
+        let changed = {
+            let mut inputs = self.inputs.lock();
+            let Some(input) = inputs.get_mut(&id) else {
+                return;
+            };
+            let before = input.track.take();
+            let changed = before
+                .as_ref()
+                .is_some_and(|(before, _)| before.codec != track.codec);
+            if changed {
+                input.key_frame = None;
+            }
+            input.seen = input.seen && !changed;
+            let reorders = !changed && before.is_some_and(|(before, _)| reorders(&before));
+            input.track = Some((with_reordering(track, reorders), Instant::now()));
+            changed
+        };
+        if changed {
+            self.drop_track(id, "the source changed its codec");
+        }
+        self.on_tracks_changed();
+    }
+
+    /// Takes note that a track can be judged, and whether its pictures come in another order than shown.
+    pub(crate) fn set_seen(&self, id: usize, reorders: bool) {
+        if let Some(input) = self.inputs.lock().get_mut(&id) {
+            input.seen = true;
+            if reorders && let Some((track, since)) = input.track.take() {
+                input.track = Some((with_reordering(track, true), since));
+            }
+        }
+        self.on_tracks_changed();
+    }
+
+    /// Keeps the latest key frame, for thumbnails.
+    pub(crate) fn set_key_frame(&self, id: usize, buffer: gst::Buffer, at: Duration) {
+        if let Some(input) = self.inputs.lock().get_mut(&id) {
+            input.key_frame = Some((buffer, at));
+        }
+    }
+
+    /// Gives the latest key frame of the first video track that has one.
+    pub(crate) fn key_frame(&self) -> Option<(Track, gst::Buffer, Duration)> {
+        self.inputs.lock().values().find_map(|input| {
+            let (buffer, at) = input.key_frame.clone()?;
+            Some((input.track.as_ref()?.0.clone(), buffer, at))
+        })
+    }
+
+    /// Gives the known tracks: video first, each kind in its order of preference.
+    pub(crate) fn tracks(&self) -> Vec<Offered> {
+        let inputs = self.inputs.lock();
+        let mut known: Vec<_> = inputs
+            .iter()
+            .filter_map(|(id, input)| {
+                let (track, _) = input.track.as_ref()?;
+                let offered = Offered {
+                    id: *id,
+                    track: track.clone(),
+                    ssrc: input.ssrc,
+                };
+                Some(((input.kind, input.number), offered))
+            })
+            .collect();
+        drop(inputs);
+        known.sort_by_key(|(order, _)| *order);
+        known.into_iter().map(|(_, offered)| offered).collect()
+    }
+
+    /// Says whether all pads' tracks are known and judged; `Err` gives the instant to look again at the
+    /// latest.
+    pub(crate) fn is_ready(&self, now: Instant) -> Result<(), Option<Instant>> {
+        let inputs = self.inputs.lock();
+        if inputs.is_empty() || inputs.values().any(|input| input.track.is_none()) {
+            return Err(None);
+        }
+        let waiting = inputs
+            .values()
+            .filter(|input| input.kind == Kind::Video && !input.seen)
+            .filter_map(|input| Some(input.track.as_ref()?.1 + FIRST_FRAME))
+            .filter(|until| *until > now);
+        waiting.min().map_or(Ok(()), |until| Err(Some(until)))
+    }
+
+    /// Subscribes to changes of the tracks.
+    pub(crate) fn watch_tracks(&self) -> watch::Receiver<u64> {
+        self.tracks_changed.subscribe()
+    }
+
+    fn on_tracks_changed(&self) {
+        self.tracks_changed.send_modify(|count| *count += 1);
+    }
+
+    fn drop_track(&self, id: usize, why: &str) {
+        if let Some(fanout) = self.fanout() {
+            fanout.forget(id);
+        }
+        for session in self.sessions() {
+            if session.plays(id) {
+                session.close(why);
+            }
+        }
+    }
+}
+
+/// Sessions.
+impl Producer {
+    /// Takes a session in.
+    pub(crate) fn add_session(&self, session: &Arc<Session>) {
+        let id = session.id().clone();
+        self.sessions.lock().insert(id.clone(), session.clone());
+        self.tell(ViewerEvent::Joined { id });
+    }
+
+    /// Lets a session go.
+    pub(crate) fn remove_session(&self, id: &SessionId, why: &str) {
+        let removed = self.sessions.lock().remove(id);
+        if removed.is_some() {
+            self.tell(ViewerEvent::Left {
+                id: id.clone(),
+                reason: why.to_owned(),
+            });
+        }
+    }
+
+    /// Finds a session.
+    pub(crate) fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.sessions.lock().get(id).cloned()
+    }
+
+    /// Gives all sessions.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions.lock().values().cloned().collect()
+    }
+
+    /// Counts the sessions.
+    pub(crate) fn count(&self) -> usize {
+        self.sessions.lock().len()
+    }
+
+    /// Tells the subscribers.
+    pub(crate) fn tell(&self, event: ViewerEvent) {
+        // Nobody may be listening.
+        drop(self.events.send(event));
+    }
+
+    /// Subscribes to what happens to viewers.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<ViewerEvent> {
+        self.events.subscribe()
+    }
+}
+
+fn reorders(track: &Track) -> bool {
+    track.video_format().is_some_and(|format| format.reorders)
+}
+
+fn with_reordering(track: Track, reorders: bool) -> Track {
+    match track.video_format() {
+        Some(format) if reorders && can_reorder(track.codec) => {
+            let mut format = format.clone();
+            format.reorders = true;
+            Track::video(track.codec, format)
+        }
+        Some(_) | None => track,
+    }
+}
+
+/// VP8, VP9 and AV1 have their own way to hold a picture back, which decoders of browsers follow.
+fn can_reorder(codec: Codec) -> bool {
+    matches!(codec, Codec::H264 | Codec::H265)
+}

@@ -1,0 +1,283 @@
+//! One viewer's session: from its offer to its end.
+
+mod build;
+mod certificate;
+mod close;
+mod interim;
+mod join;
+mod negotiate;
+mod stats;
+mod trickle;
+mod verify;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_webrtc::WebRTCPeerConnectionState as ConnectionState;
+use parking_lot::Mutex;
+use interim::sdp::Fingerprint;
+use sluice_core::{Codec, SessionId};
+
+use crate::fanout::Member;
+use crate::producer::Producer;
+use crate::viewers::ViewerEvent;
+
+use build::Built;
+pub(crate) use join::join;
+
+/// A viewer who is not connected by then is given up.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// A viewer who is sent media and says nothing for this long is gone: every browser reports each second or
+/// two. ICE of GStreamer 1.22 would take 47 s to notice (F2).
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Answered; ICE and DTLS are on their way.
+    Connecting,
+    /// Connected, and the certificate fits; media may flow.
+    Verified,
+    /// The first key frame was sent, so long after the offer.
+    Playing { first_picture: Duration },
+    /// No media any more; its elements are being taken down.
+    Closing,
+    /// Nothing is left of it.
+    Closed,
+}
+
+type Waiter = Box<dyn FnOnce() + Send>;
+
+struct State {
+    phase: Phase,
+    /// Called when the session is closed.
+    waiters: Vec<Waiter>,
+    trickle: trickle::Trickle,
+}
+
+/// One viewer's session.
+pub(crate) struct Session {
+    id: SessionId,
+    /// Tells this session from all others in the `Debug` output and in stats.
+    codecs: Vec<Codec>,
+    producer: Weak<Producer>,
+    member: Arc<Member>,
+    offered: Fingerprint,
+    created: Instant,
+    state: Mutex<State>,
+    pipeline: gst::Pipeline,
+    webrtcbin: gst::Element,
+    /// Milliseconds after `created` at which RTCP last came.
+    heard: AtomicU64,
+    key_frames_wanted: AtomicU64,
+}
+
+static SESSIONS: LazyLock<Mutex<Vec<Weak<Session>>>> = LazyLock::new(Mutex::default);
+
+/// Closes sessions that are overdue. Called by the ticker.
+pub(crate) fn look(now: Instant) {
+    let sessions: Vec<_> = {
+        let mut sessions = SESSIONS.lock();
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.iter().filter_map(Weak::upgrade).collect()
+    };
+    for session in sessions {
+        if let Some(why) = session.overdue(now) {
+            session.close(why);
+        }
+    }
+}
+
+impl Session {
+    /// Gives the session's name.
+    pub(crate) const fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Says whether the viewer is sent this track.
+    pub(crate) fn plays(&self, track: usize) -> bool {
+        self.member.lanes.iter().any(|lane| lane.track == track)
+    }
+
+    /// Takes note that the first key frame was sent.
+    pub(crate) fn on_playing(&self) {
+        let first_picture = self.created.elapsed();
+        {
+            let mut state = self.state.lock();
+            if state.phase != Phase::Verified {
+                return;
+            }
+            state.phase = Phase::Playing { first_picture };
+        }
+        tracing::info!(viewer = %self.id, ?first_picture, "viewer plays");
+        if let Some(producer) = self.producer.upgrade() {
+            producer.tell(ViewerEvent::Playing {
+                id: self.id.clone(),
+                first_picture,
+            });
+        }
+    }
+
+    /// Puts a built pipeline under watch.
+    fn new(
+        id: SessionId,
+        producer: &Arc<Producer>,
+        built: Built,
+        member: Arc<Member>,
+        codecs: Vec<Codec>,
+        offered: Fingerprint,
+        trickle: trickle::Trickle,
+        created: Instant,
+    ) -> Arc<Self> {
+        let session = Arc::new(Self {
+            id,
+            codecs,
+            producer: Arc::downgrade(producer),
+            member,
+            offered,
+            created,
+            state: Mutex::new(State {
+                phase: Phase::Connecting,
+                waiters: Vec::new(),
+                trickle,
+            }),
+            pipeline: built.pipeline,
+            webrtcbin: built.webrtcbin,
+            heard: AtomicU64::new(0),
+            key_frames_wanted: AtomicU64::new(0),
+        });
+        SESSIONS.lock().push(Arc::downgrade(&session));
+        session.watch_connection();
+        session.watch_key_frame_requests();
+        session
+    }
+
+    fn watch_connection(self: &Arc<Self>) {
+        let session = Arc::downgrade(self);
+        self.webrtcbin
+            .connect_notify(Some("connection-state"), move |webrtcbin, _| {
+                if let Some(session) = session.upgrade() {
+                    session.on_connection_state(webrtcbin.property("connection-state"));
+                }
+            });
+    }
+
+    fn on_connection_state(self: &Arc<Self>, state: ConnectionState) {
+        tracing::debug!(viewer = %self.id, ?state, "connection");
+        match state {
+            ConnectionState::Connected => self.on_connected(),
+            ConnectionState::Failed => self.close("its connection failed"),
+            ConnectionState::Closed => self.close("it closed the connection"),
+            // Disconnected may become connected again; the silence is counted.
+            _ => {}
+        }
+    }
+
+    fn on_connected(self: &Arc<Self>) {
+        let dtlsdec = self.inner("dtlsdec");
+        let is_peer = dtlsdec.is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, &self.offered));
+        if !is_peer {
+            tracing::warn!(viewer = %self.id, "the certificate is not the one that the offer named");
+            self.close("its certificate is not the one that its offer named");
+            return;
+        }
+        {
+            let mut state = self.state.lock();
+            if state.phase != Phase::Connecting {
+                return;
+            }
+            state.phase = Phase::Verified;
+        }
+        self.watch_reports();
+        self.hear();
+        if let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) {
+            fanout.join(self.member.clone());
+        }
+    }
+
+    /// Every RTCP packet of the viewer is a sign of life.
+    fn watch_reports(self: &Arc<Self>) {
+        let pad = self
+            .inner("dtlssrtpdec")
+            .and_then(|dtlssrtpdec| dtlssrtpdec.static_pad("rtcp_src"));
+        let Some(pad) = pad else {
+            tracing::warn!(viewer = %self.id, "no RTCP pad to listen at");
+            return;
+        };
+        let session = Arc::downgrade(self);
+        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+        pad.add_probe(types, move |_pad, _info| {
+            if let Some(session) = session.upgrade() {
+                session.hear();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn watch_key_frame_requests(self: &Arc<Self>) {
+        for lane in self.member.lanes.iter().filter(|lane| lane.video) {
+            let session = Arc::downgrade(self);
+            let track = lane.track;
+            lane.pad
+                .add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_pad, info| {
+                    let is_request = info
+                        .event()
+                        .is_some_and(|event| gst_video::ForceKeyUnitEvent::is(event));
+                    if is_request && let Some(session) = session.upgrade() {
+                        session.on_key_frame_wanted(track);
+                    }
+                    gst::PadProbeReturn::Ok
+                });
+        }
+    }
+
+    fn on_key_frame_wanted(&self, track: usize) {
+        self.key_frames_wanted.fetch_add(1, Relaxed);
+        if let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) {
+            fanout.want_key_frame(track, self.id.clone());
+        }
+    }
+
+    fn hear(&self) {
+        let ms = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(ms, Relaxed);
+    }
+
+    fn overdue(&self, now: Instant) -> Option<&'static str> {
+        match self.state.lock().phase {
+            Phase::Connecting => (now.saturating_duration_since(self.created) > CONNECT)
+                .then_some("it did not connect within 30 s"),
+            Phase::Verified | Phase::Playing { .. } => {
+                // While the source is silent, so may the viewer be.
+                let flowing = self.member.sent.flowing_since(now)?;
+                let heard = self.created + Duration::from_millis(self.heard.load(Relaxed));
+                (now.saturating_duration_since(heard.max(flowing)) > SILENCE)
+                    .then_some("nothing came from it for 30 s")
+            }
+            Phase::Closing | Phase::Closed => None,
+        }
+    }
+
+    /// Finds an element deep in webrtcbin; with everything bundled there is one of each.
+    fn inner(&self, factory: &str) -> Option<gst::Element> {
+        let bin = self.webrtcbin.downcast_ref::<gst::Bin>()?;
+        let mut elements = bin.iterate_recurse();
+        while let Ok(Some(element)) = elements.next() {
+            if element.factory().is_some_and(|f| f.name() == factory) {
+                return Some(element);
+            }
+        }
+        None
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! Offer in, answer out. All of it blocks, for about ten milliseconds.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_webrtc::{WebRTCICEGatheringState, WebRTCSDPType, WebRTCSessionDescription};
+
+/// Longest time for all of it; a dead STUN server must not delay the answer by more.
+const BUDGET: Duration = Duration::from_secs(5);
+
+/// Longest wait for candidates; what is there by then is in the answer.
+const GATHERING: Duration = Duration::from_secs(2);
+
+/// Sets the offer, makes the answer, gathers, and gives webrtcbin's description with its candidates.
+pub(super) fn answer(webrtcbin: &gst::Element, offer: &str) -> Result<String, String> {
+    let deadline = Instant::now() + BUDGET;
+    let (gathered, gathering_ends) = mpsc::sync_channel(1);
+    let watch = webrtcbin.connect_notify(Some("ice-gathering-state"), move |webrtcbin, _| {
+        let state = webrtcbin.property::<WebRTCICEGatheringState>("ice-gathering-state");
+        if state == WebRTCICEGatheringState::Complete {
+            // The receiver may be gone already.
+            let _sent = gathered.try_send(());
+        }
+    });
+    let offer = description(WebRTCSDPType::Offer, offer)?;
+    call(
+        webrtcbin,
+        "set-remote-description",
+        offer.to_value(),
+        deadline,
+    )?;
+    let options = None::<gst::Structure>.to_value();
+    let reply = call(webrtcbin, "create-answer", options, deadline)?;
+    let answer = reply
+        .and_then(|reply| reply.get::<WebRTCSessionDescription>("answer").ok())
+        .ok_or("webrtcbin made no answer")?;
+    let text = answer.sdp().as_text().map_err(|error| error.to_string())?;
+    // The peer's ClientHello comes with its first packet; ours would wait for a round trip, and some
+    // peers take seconds over it (F8).
+    let text = text.replace("a=setup:active", "a=setup:passive");
+    let answer = description(WebRTCSDPType::Answer, &text)?;
+    call(
+        webrtcbin,
+        "set-local-description",
+        answer.to_value(),
+        deadline,
+    )?;
+    if gathering_ends.recv_timeout(GATHERING).is_err() {
+        tracing::warn!("gathering candidates did not end in time");
+    }
+    webrtcbin.disconnect(watch);
+    let local = webrtcbin
+        .property::<Option<WebRTCSessionDescription>>("local-description")
+        .ok_or("webrtcbin has no local description")?;
+    local.sdp().as_text().map_err(|error| error.to_string())
+}
+
+fn description(kind: WebRTCSDPType, text: &str) -> Result<WebRTCSessionDescription, String> {
+    let sdp = gst_sdp::SDPMessage::parse_buffer(text.as_bytes())
+        .map_err(|_error| "GStreamer cannot parse the session description".to_owned())?;
+    Ok(WebRTCSessionDescription::new(kind, sdp))
+}
+
+/// Emits one of webrtcbin's actions and waits for its promise.
+fn call(
+    webrtcbin: &gst::Element,
+    action: &str,
+    argument: gst::glib::Value,
+    deadline: Instant,
+) -> Result<Option<gst::Structure>, String> {
+    let (done, reply) = mpsc::sync_channel(1);
+    let promise = gst::Promise::with_change_func(move |reply| {
+        let reply = match reply {
+            Ok(reply) => Ok(reply.map(ToOwned::to_owned)),
+            Err(error) => Err(format!("{error:?}")),
+        };
+        // The receiver is gone if the deadline has passed.
+        let _sent = done.try_send(reply);
+    });
+    webrtcbin.emit_by_name_with_values(action, &[argument, promise.to_value()]);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let reply = reply
+        .recv_timeout(left)
+        .map_err(|_timeout| format!("webrtcbin did not reply to {action}"))?
+        .map_err(|error| format!("webrtcbin: {action}: {error}"))?;
+    match reply
+        .as_ref()
+        .and_then(|reply| reply.get::<gst::glib::Error>("error").ok())
+    {
+        Some(error) => Err(format!("webrtcbin: {action}: {error}")),
+        None => Ok(reply),
+    }
+}

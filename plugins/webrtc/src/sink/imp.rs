@@ -1,0 +1,361 @@
+//! The element: pads, properties, states.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::Kind;
+
+use super::input::Input;
+use super::settings::Settings;
+use super::signals;
+use crate::listen::Listener;
+use crate::producer::Producer;
+use crate::viewers::Viewers;
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "sluicewhepsink",
+        gst::DebugColorFlags::empty(),
+        Some("Sluice WHEP sink"),
+    )
+});
+
+#[derive(Default)]
+struct State {
+    /// By pad name; with the number that the producer knows it by.
+    inputs: BTreeMap<String, Arc<Input>>,
+    next_id: usize,
+    listener: Option<Listener>,
+}
+
+// Lock order: settings, then state.
+#[derive(Default)]
+pub struct WhepSink {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    producer: OnceLock<Arc<Producer>>,
+}
+
+impl WhepSink {
+    pub(super) fn producer(&self) -> Arc<Producer> {
+        self.producer
+            .get_or_init(|| Producer::new(self.obj().upcast_ref()))
+            .clone()
+    }
+
+    pub(super) fn viewers(&self) -> Viewers {
+        Viewers::new(&self.producer())
+    }
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = self.settings.lock().clone();
+        self.producer().start(settings.limits()).map_err(|error| {
+            gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["no thread: {error}"])
+        })?;
+        let Some(address) = settings.listen else {
+            return Ok(());
+        };
+        let listener = Listener::start(address, settings.path.as_str(), self.viewers()).map_err(
+            |error| {
+                gst::error_msg!(
+                    gst::ResourceError::OpenWrite,
+                    ["cannot listen on {address}: {error}"]
+                )
+            },
+        )?;
+        let url = listener.url();
+        gst::info!(CAT, imp = self, "Listening on {url}");
+        let structure = gst::Structure::builder("sluice-listening")
+            .field("url", &url)
+            .build();
+        self.state.lock().listener = Some(listener);
+        let message = gst::message::Element::builder(structure)
+            .src(&*self.obj())
+            .build();
+        if self.obj().post_message(message).is_err() {
+            gst::debug!(CAT, imp = self, "nobody reads the bus");
+        }
+        Ok(())
+    }
+
+    fn stop(&self) {
+        let listener = self.state.lock().listener.take();
+        drop(listener);
+        self.producer().stop("the source is going away");
+    }
+
+    fn kind_of(template: &gst::PadTemplate) -> Kind {
+        if template.name_template().starts_with("video") {
+            Kind::Video
+        } else {
+            Kind::Audio
+        }
+    }
+
+    /// Gives the lowest free name if none was asked for.
+    fn name_for(state: &State, kind: Kind, asked: Option<&str>) -> Option<(String, u32)> {
+        let prefix = kind.label();
+        if let Some(name) = asked {
+            let number = name.strip_prefix(prefix)?.strip_prefix('_')?.parse().ok()?;
+            return (!state.inputs.contains_key(name)).then(|| (name.to_owned(), number));
+        }
+        (0..u32::MAX)
+            .map(|number| (format!("{prefix}_{number}"), number))
+            .find(|(name, _)| !state.inputs.contains_key(name))
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for WhepSink {
+    const NAME: &'static str = "SluiceWhepSink";
+    type Type = super::WhepSink;
+    type ParentType = gst::Bin;
+}
+
+impl ObjectImpl for WhepSink {
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        element.set_element_flags(gst::ElementFlags::SINK);
+        element.set_suppressed_flags(gst::ElementFlags::SINK | gst::ElementFlags::SOURCE);
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(properties);
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(signals::all);
+        &SIGNALS
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let refused = |why: &str| gst::warning!(CAT, imp = self, "{} ignored: {why}", pspec.name());
+        let mut settings = self.settings.lock();
+        let number = || value.get::<u32>().unwrap_or_default();
+        let port = || u16::try_from(number()).unwrap_or(u16::MAX);
+        match pspec.name() {
+            "listen" => match value.get::<Option<String>>().ok().flatten() {
+                None => settings.listen = None,
+                Some(text) => match text.parse() {
+                    Ok(address) => settings.listen = Some(address),
+                    Err(_invalid) => refused("it must be ADDRESS:PORT, such as 127.0.0.1:8889"),
+                },
+            },
+            "path" => match value.get::<String>().ok().and_then(|text| text.parse().ok()) {
+                Some(path) => settings.path = path,
+                None => refused("it must be 1 to 64 of a-z 0-9 - _"),
+            },
+            "udp-port-min" => settings.udp_port_min = port(),
+            "udp-port-max" => settings.udp_port_max = port(),
+            "stun-server" => settings.stun_server = value.get().ok().flatten(),
+            "max-viewers" => settings.max_viewers = number(),
+            "group-bytes" => settings.set_group_bytes(number()),
+            "group-span" => settings.set_group_span_ms(number()),
+            _ => {}
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "viewers" => return u32::try_from(self.producer().count()).unwrap_or(u32::MAX).to_value(),
+            "stats" => return signals::stats(&self.viewers()).to_value(),
+            _ => {}
+        }
+        let settings = self.settings.lock();
+        match pspec.name() {
+            "listen" => settings.listen.map(|address| address.to_string()).to_value(),
+            "path" => settings.path.as_str().to_value(),
+            "udp-port-min" => u32::from(settings.udp_port_min).to_value(),
+            "udp-port-max" => u32::from(settings.udp_port_max).to_value(),
+            "stun-server" => settings.stun_server.to_value(),
+            "max-viewers" => settings.max_viewers.to_value(),
+            "group-bytes" => settings.group_bytes().to_value(),
+            "group-span" => settings.group_span_ms().to_value(),
+            _ => pspec.default_value().clone(),
+        }
+    }
+}
+
+fn properties() -> Vec<glib::ParamSpec> {
+    let text = |name: &'static str, blurb: &'static str, default: Option<&'static str>| {
+        glib::ParamSpecString::builder(name)
+            .blurb(blurb)
+            .default_value(default)
+            .mutable_ready()
+            .build()
+    };
+    let number = |name: &'static str, blurb: &'static str, default: u32, max: u32| {
+        glib::ParamSpecUInt::builder(name)
+            .blurb(blurb)
+            .default_value(default)
+            .maximum(max)
+            .mutable_ready()
+            .build()
+    };
+    let defaults = Settings::default();
+    vec![
+        text("listen", "ADDRESS:PORT of an own WHEP server; none by default", None),
+        text("path", "Path below the own WHEP server", Some("live")),
+        number("udp-port-min", "Lowest UDP port of the viewers' sessions", 0, 65535),
+        number("udp-port-max", "Highest UDP port of the viewers' sessions", 65535, 65535),
+        text("stun-server", "STUN server, as stun://HOST:PORT", None),
+        number("max-viewers", "Most viewers at a time; 0 is no limit", 0, u32::MAX),
+        number(
+            "group-bytes",
+            "Largest group of pictures that is kept for viewers who join, in bytes",
+            defaults.group_bytes(),
+            u32::MAX,
+        ),
+        number(
+            "group-span",
+            "Longest group of pictures that is kept for viewers who join, in milliseconds",
+            defaults.group_span_ms(),
+            u32::MAX,
+        ),
+        glib::ParamSpecUInt::builder("viewers")
+            .blurb("How many viewers there are")
+            .read_only()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .blurb("What is known of each viewer")
+            .read_only()
+            .build(),
+    ]
+}
+
+impl GstObjectImpl for WhepSink {}
+
+impl ElementImpl for WhepSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Sluice WHEP sink",
+                "Sink/Network/WebRTC",
+                "Serves encoded tracks to any number of WebRTC viewers (WHEP)",
+                "The Sluice authors",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let video = gst::Caps::builder_full()
+                .structure(annex_b("video/x-h264"))
+                .structure(annex_b("video/x-h265"))
+                .structure(gst::Structure::new_empty("video/x-vp8"))
+                .structure(gst::Structure::new_empty("video/x-vp9"))
+                .structure(
+                    gst::Structure::builder("video/x-av1")
+                        .field("stream-format", "obu-stream")
+                        .field("alignment", "tu")
+                        .build(),
+                )
+                .build();
+            let audio = gst::Caps::builder_full()
+                .structure(gst::Structure::new_empty("audio/x-opus"))
+                .structure(g711("audio/x-mulaw"))
+                .structure(g711("audio/x-alaw"))
+                .build();
+            let template = |name, caps| {
+                gst::PadTemplate::new(name, gst::PadDirection::Sink, gst::PadPresence::Request, caps)
+                    .expect("names and directions are right")
+            };
+            vec![template("video_%u", &video), template("audio_%u", &audio)]
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        let kind = Self::kind_of(template);
+        let (name, number, id) = {
+            let mut state = self.state.lock();
+            let (name, number) = Self::name_for(&state, kind, name)?;
+            state.next_id += 1;
+            (name, number, state.next_id)
+        };
+        let ghost = gst::GhostPad::builder_from_template(template)
+            .name(&name)
+            .build();
+        let producer = self.producer();
+        let mut ssrc = [0; 4];
+        // Without randomness every id would be guessable too: nothing is served.
+        getrandom::fill(&mut ssrc).ok()?;
+        let ssrc = u32::from_be_bytes(ssrc);
+        producer.add_input(
+            id,
+            crate::producer::Input {
+                kind,
+                number,
+                ssrc,
+                pad: ghost.upcast_ref::<gst::Pad>().downgrade(),
+                track: None,
+                seen: false,
+                key_frame: None,
+            },
+        );
+        let input = Input::new(id, kind, ssrc, self.obj().upcast_ref(), &ghost, producer);
+        self.state.lock().inputs.insert(name, input);
+        ghost.set_active(true).ok()?;
+        self.obj().add_pad(&ghost).ok()?;
+        Some(ghost.upcast())
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let input = self.state.lock().inputs.remove(pad.name().as_str());
+        if pad.set_active(false).is_err() {
+            gst::debug!(CAT, imp = self, "{} was not active", pad.name());
+        }
+        if let Some(input) = input {
+            input.remove();
+        }
+        self.parent_release_pad(pad);
+        if self.obj().remove_pad(pad).is_err() {
+            gst::debug!(CAT, imp = self, "{} was no pad of this sink", pad.name());
+        }
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::NullToReady {
+            self.start().map_err(|error| {
+                self.post_error_message(error);
+                gst::StateChangeError
+            })?;
+        }
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::ReadyToNull {
+            self.stop();
+        }
+        result
+    }
+}
+
+impl BinImpl for WhepSink {}
+
+fn annex_b(name: &str) -> gst::Structure {
+    gst::Structure::builder(name)
+        .field("stream-format", "byte-stream")
+        .field("alignment", "au")
+        .build()
+}
+
+fn g711(name: &str) -> gst::Structure {
+    gst::Structure::builder(name)
+        .field("rate", 8000)
+        .field("channels", 1)
+        .build()
+}

@@ -1,0 +1,241 @@
+//! One requested pad: its payloader, and the packets that come out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::{Codec, Kind};
+
+use crate::packetize::{Gatherer, Payloader, track_from_caps};
+use crate::producer::Producer;
+use crate::sink::judge::Judge;
+
+/// What is behind the ghost pad. It is built when the caps are known, and again when the codec changes.
+struct Chain {
+    codec: Codec,
+    payloader: gst::Element,
+    appsink: gst_app::AppSink,
+}
+
+/// A requested pad of the sink.
+pub(super) struct Input {
+    id: usize,
+    kind: Kind,
+    ssrc: u32,
+    bin: gst::glib::WeakRef<gst::Bin>,
+    ghost: gst::GhostPad,
+    producer: Arc<Producer>,
+    chain: Mutex<Option<Chain>>,
+    gatherer: Arc<Mutex<Gatherer>>,
+    judge: Mutex<Judge>,
+    segment: Mutex<gst::FormattedSegment<gst::ClockTime>>,
+}
+
+impl Input {
+    /// Makes the pad's inner side and watches what comes in.
+    pub(super) fn new(
+        id: usize,
+        kind: Kind,
+        ssrc: u32,
+        bin: &gst::Bin,
+        ghost: &gst::GhostPad,
+        producer: Arc<Producer>,
+    ) -> Arc<Self> {
+        let input = Arc::new(Self {
+            id,
+            kind,
+            ssrc,
+            bin: bin.downgrade(),
+            ghost: ghost.clone(),
+            producer,
+            chain: Mutex::default(),
+            gatherer: Arc::new(Mutex::new(Gatherer::new(id, kind == Kind::Video))),
+            judge: Mutex::default(),
+            segment: Mutex::default(),
+        });
+        let weak = Arc::downgrade(&input);
+        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        ghost.add_probe(types, move |_ghost, info| {
+            let Some(input) = weak.upgrade() else {
+                return gst::PadProbeReturn::Remove;
+            };
+            match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => input.on_buffer(buffer),
+                Some(gst::PadProbeData::Event(event)) => input.on_event(event),
+                Some(_) | None => {}
+            }
+            gst::PadProbeReturn::Ok
+        });
+        input
+    }
+
+    /// Takes the inner side down. The pad must be inactive.
+    pub(super) fn remove(&self) {
+        let chain = self.chain.lock().take();
+        if let Some(chain) = chain {
+            self.take_down(&chain);
+        }
+        self.producer.remove_input(self.id);
+    }
+
+    fn on_event(&self, event: &gst::Event) {
+        match event.view() {
+            gst::EventView::Caps(caps) => self.on_caps(caps.caps()),
+            gst::EventView::Segment(segment) => {
+                if let Some(time) = segment.segment().downcast_ref::<gst::ClockTime>() {
+                    *self.segment.lock() = time.clone();
+                }
+            }
+            gst::EventView::FlushStop(_) => self.gatherer.lock().clear(),
+            _ => {}
+        }
+    }
+
+    fn on_buffer(&self, buffer: &gst::Buffer) {
+        let flags = buffer.flags();
+        let key = !flags.contains(gst::BufferFlags::DELTA_UNIT);
+        let gap = flags.contains(gst::BufferFlags::DISCONT);
+        let unended = self.gatherer.lock().on_unit(key, gap);
+        if let Some(frame) = unended {
+            self.producer.push(frame);
+        }
+        if self.kind == Kind::Audio {
+            return;
+        }
+        let Some(codec) = self.chain.lock().as_ref().map(|chain| chain.codec) else {
+            return;
+        };
+        if let Some(reorders) = self.judge.lock().on_frame(codec, buffer, key) {
+            self.producer.set_seen(self.id, reorders);
+        }
+        if key {
+            let at = self.segment.lock().to_running_time(buffer.pts());
+            let at = at.map_or(Duration::ZERO, Into::into);
+            self.producer.set_key_frame(self.id, buffer.clone(), at);
+        }
+    }
+
+    fn on_caps(&self, caps: &gst::CapsRef) {
+        let Some(bin) = self.bin.upgrade() else {
+            return;
+        };
+        let Some(track) = track_from_caps(caps) else {
+            // The pad template keeps others away.
+            return;
+        };
+        let codec = track.codec;
+        let current = self.chain.lock().as_ref().map(|chain| chain.codec);
+        if current != Some(codec)
+            && let Err(problem) = self.rebuild(&bin, codec)
+        {
+            gst::element_error!(bin, gst::CoreError::MissingPlugin, ["{problem}"]);
+            return;
+        }
+        self.producer.set_track(self.id, track);
+    }
+
+    fn rebuild(&self, bin: &gst::Bin, codec: Codec) -> Result<(), String> {
+        let old = self.chain.lock().take();
+        if let Some(old) = old {
+            self.take_down(&old);
+        }
+        self.gatherer.lock().clear();
+        *self.judge.lock() = Judge::default();
+        let payloader = match Payloader::make(codec) {
+            Some(payloader) => payloader?,
+            // Known and refused by the plan, as H.265 is: its frames end here.
+            None => gst::ElementFactory::make("identity")
+                .build()
+                .map_err(|_missing| "the element identity is not installed".to_owned())?,
+        };
+        if payloader.has_property("ssrc") {
+            payloader.set_property("ssrc", self.ssrc);
+        }
+        let appsink = self.appsink();
+        let sink = appsink.upcast_ref::<gst::Element>();
+        let elements = [&payloader, sink];
+        bin.add_many(elements).map_err(|error| error.to_string())?;
+        gst::Element::link_many(elements).map_err(|error| error.to_string())?;
+        for element in elements {
+            element
+                .sync_state_with_parent()
+                .map_err(|error| error.to_string())?;
+        }
+        let target = payloader.static_pad("sink").ok_or("no sink pad")?;
+        self.ghost
+            .set_target(Some(&target))
+            .map_err(|error| error.to_string())?;
+        *self.chain.lock() = Some(Chain {
+            codec,
+            payloader,
+            appsink,
+        });
+        Ok(())
+    }
+
+    fn take_down(&self, chain: &Chain) {
+        if let Err(error) = self.ghost.set_target(None::<&gst::Pad>) {
+            tracing::debug!(%error, "the pad had no target");
+        }
+        let Some(bin) = self.bin.upgrade() else {
+            return;
+        };
+        for element in [&chain.payloader, chain.appsink.upcast_ref()] {
+            if element.set_state(gst::State::Null).is_err() || bin.remove(element).is_err() {
+                tracing::debug!(element = %element.name(), "not removed");
+            }
+        }
+    }
+
+    /// A live source's packets leave as they come; a file that plays too fast is held to the clock.
+    fn is_live(&self) -> bool {
+        let mut query = gst::query::Latency::new();
+        self.ghost.peer_query(&mut query) && query.result().0
+    }
+
+    fn appsink(&self) -> gst_app::AppSink {
+        let gatherer = self.gatherer.clone();
+        let producer = self.producer.clone();
+        let on_sample = move |sink: &gst_app::AppSink| {
+            let sample = sink.pull_sample().map_err(|_eos| gst::FlowError::Eos)?;
+            take_sample(&sample, &gatherer, &producer);
+            Ok(gst::FlowSuccess::Ok)
+        };
+        let appsink = gst_app::AppSink::builder()
+            .sync(!self.is_live())
+            .async_(false)
+            .qos(false)
+            .enable_last_sample(false)
+            .buffer_list(true)
+            .max_buffers(1)
+            .callbacks(
+                gst_app::AppSinkCallbacks::builder()
+                    .new_sample(on_sample)
+                    .build(),
+            )
+            .build();
+        appsink.set_property("processing-deadline", 0u64);
+        appsink
+    }
+}
+
+fn take_sample(sample: &gst::Sample, gatherer: &Mutex<Gatherer>, producer: &Producer) {
+    let segment = sample
+        .segment()
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+    let take = |buffer: &gst::BufferRef| {
+        // x264enc shifts its PTS by 1000 hours: only the running time means anything (F18).
+        let at = segment.and_then(|segment| segment.to_running_time(buffer.pts()));
+        let at = at.map_or(Duration::ZERO, Into::into);
+        let frame = gatherer.lock().on_packet(buffer, at);
+        if let Some(frame) = frame {
+            producer.push(frame);
+        }
+    };
+    if let Some(list) = sample.buffer_list() {
+        list.iter().for_each(take);
+    } else if let Some(buffer) = sample.buffer() {
+        take(buffer);
+    }
+}
