@@ -20,6 +20,7 @@ pub struct GatewayOptions {
     paths: String,
     environment: Vec<(String, String)>,
     udp_range: Option<u16>,
+    text: Option<String>,
     netns: Option<Netns>,
 }
 
@@ -32,7 +33,7 @@ impl GatewayOptions {
     /// Adds a path with one source.
     #[must_use]
     pub fn path(self, name: &str, source: &str) -> Self {
-        self.path_with(name, &[("source", source)])
+        self.path_with(name, &[("source", &format!("\"{source}\""))])
     }
 
     /// Adds a path with these keys; values are written as they are, so lists may be `[a, b]`.
@@ -66,8 +67,18 @@ impl GatewayOptions {
         self
     }
 
+    /// Takes this text as the whole config file.
+    #[must_use]
+    pub fn yaml_text(mut self, text: &str) -> Self {
+        self.text = Some(text.to_owned());
+        self
+    }
+
     /// The config file's text.
     pub fn yaml(&self) -> String {
+        if let Some(text) = &self.text {
+            return text.clone();
+        }
         // Tests run side by side: each process takes a range of its own.
         let base = 20_000 + std::process::id() % 90 * 400;
         let range = self.udp_range.unwrap_or(400);

@@ -1,0 +1,252 @@
+//! What people see and hear: Chromium and Firefox on the player page.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use sluice_tests::browser::{Browser, Engine, Report};
+use sluice_tests::camera::Camera;
+use sluice_tests::children::{self, Media};
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::netns::{Link, Netns};
+use sluice_tests::process::free_udp_port;
+use sluice_tests::{picture, tone};
+
+use crate::{secs, serving};
+
+/// A browser's host: Chromium needs an address that is not loopback.
+struct Desk {
+    netns: Netns,
+    machine: Ipv4Addr,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let netns = Netns::new();
+        let (machine, _) = netns.join_machine();
+        Self { netns, machine }
+    }
+
+    /// Opens the player of the path `cam`.
+    fn open(&self, engine: Engine, gateway: &Gateway) -> Browser {
+        let url = gateway.at_host(&self.machine.to_string(), "cam");
+        Browser::open(engine, &self.netns, &url)
+    }
+}
+
+/// The share of the sent frames that must have been decoded.
+const DECODED: f64 = 0.9;
+
+/// Watches for 10 s: nearly all frames decoded, the known picture moving, the known tone.
+fn shows_all(browser: &Browser, rate: u32, sound: bool) {
+    browser.until_playing(secs(30));
+    let seen = browser.watch(secs(10));
+    smooth(&seen, rate);
+    let last = seen.last().expect("reports");
+    if let Err(wrong) = picture::check(&last.bars) {
+        panic!("wrong picture: {wrong}; {last:?}");
+    }
+    if sound {
+        let heard = last.audio.clone().unwrap_or_default();
+        if let Err(wrong) = tone::check(&heard) {
+            panic!("wrong sound: {wrong}; {last:?}");
+        }
+    }
+}
+
+/// Enough frames decoded, and no two pictures the same.
+fn smooth(seen: &[Report], rate: u32) {
+    let [first, .., last] = seen else {
+        panic!("too few reports: {seen:?}");
+    };
+    let (Some(start), Some(end)) = (first.at, last.at) else {
+        panic!("reports without times");
+    };
+    let sent = (end - start).as_secs_f64() * f64::from(rate);
+    let frames = u32::try_from(last.frames_decoded - first.frames_decoded).expect("few");
+    let share = f64::from(frames) / sent;
+    println!(
+        "decoded {frames} of {sent:.0} frames ({share:.3}), {:?}",
+        last.audio
+    );
+    assert!(
+        share >= DECODED,
+        "{frames} of {sent:.0} frames decoded; {last:?}"
+    );
+    let still = seen
+        .windows(2)
+        .filter(|two| two[0].hash == two[1].hash)
+        .count();
+    assert_eq!(still, 0, "the picture stood still {still} times");
+}
+
+fn chromium_plays(gateway: &Gateway) {
+    let desk = Desk::new();
+    let browser = desk.open(Engine::Chromium, gateway);
+    shows_all(&browser, 30, true);
+}
+
+#[test]
+fn chromium_plays_rtsp_over_tcp() {
+    let camera = Camera::with("--audio aac --transports tcp");
+    chromium_plays(&serving(&camera));
+}
+
+#[test]
+fn chromium_plays_rtsp_over_udp() {
+    let camera = Camera::with("--audio aac --transports udp");
+    chromium_plays(&Gateway::serving("cam", camera.url()));
+}
+
+#[test]
+fn chromium_plays_rtsp_with_digest() {
+    let camera = Camera::with("--audio pcma --auth digest --login user:secret");
+    chromium_plays(&Gateway::serving("cam", &camera.url_as("user:secret")));
+}
+
+#[test]
+fn chromium_plays_an_mp4_over_its_seam() {
+    let file = format!("\"file://{}\"", children::media(Media::Mp4).display());
+    let keys = [("source", file.as_str()), ("loop", "true")];
+    chromium_plays(&GatewayOptions::new().path_with("cam", &keys).start());
+}
+
+#[test]
+fn chromium_plays_a_vp8_webm() {
+    let file = format!("\"file://{}\"", children::media(Media::Webm).display());
+    let keys = [("source", file.as_str()), ("loop", "true")];
+    chromium_plays(&GatewayOptions::new().path_with("cam", &keys).start());
+}
+
+#[test]
+fn chromium_plays_an_srt_sender_that_sluice_calls() {
+    let (feed, port) = (free_udp_port(), free_udp_port());
+    let _sender = children::ffmpeg_sends(
+        &children::media(Media::Ts),
+        &format!("udp://127.0.0.1:{feed}?pkt_size=1316"),
+    );
+    let secret = "passphrase=a-long-secret&pbkeylen=16";
+    let _listener = children::srt_live_transmit(
+        &format!("udp://127.0.0.1:{feed}"),
+        &format!("srt://127.0.0.1:{port}?mode=listener&{secret}"),
+    );
+    let uri = format!("srt://127.0.0.1:{port}?mode=caller&{secret}");
+    chromium_plays(&Gateway::serving("cam", &uri));
+}
+
+#[test]
+fn chromium_plays_an_srt_sender_that_calls_sluice() {
+    let port = free_udp_port();
+    let secret = "passphrase=a-long-secret&pbkeylen=16";
+    let uri = format!("\"srt://127.0.0.1:{port}?mode=listener&{secret}\"");
+    let keys = [("source", uri.as_str()), ("on_demand", "false")];
+    let gateway = GatewayOptions::new().path_with("cam", &keys).start();
+    let _caller = children::ffmpeg_sends(
+        &children::media(Media::Ts),
+        &format!("srt://127.0.0.1:{port}?mode=caller&{secret}"),
+    );
+    chromium_plays(&gateway);
+}
+
+#[test]
+fn firefox_plays_a_vp8_webm() {
+    let file = format!("\"file://{}\"", children::media(Media::Webm).display());
+    let keys = [("source", file.as_str()), ("loop", "true")];
+    let gateway = GatewayOptions::new().path_with("cam", &keys).start();
+    let desk = Desk::new();
+    let browser = desk.open(Engine::Firefox, &gateway);
+    shows_all(&browser, 30, true);
+}
+
+#[test]
+fn firefox_says_in_words_why_h264_does_not_play() {
+    let camera = Camera::with("--audio opus");
+    let gateway = serving(&camera);
+    let desk = Desk::new();
+    let mut browser = desk.open(Engine::Firefox, &gateway);
+
+    let said = sluice_tests::wait::within(secs(15), || {
+        let text = browser.eval("() => document.body.innerText");
+        text.as_str()
+            .filter(|t| t.contains("H.264"))
+            .map(str::to_owned)
+    });
+
+    assert!(
+        said.is_some(),
+        "{}",
+        browser.eval("() => document.body.innerText")
+    );
+}
+
+#[test]
+fn chromium_shows_a_killed_camera_again_by_itself() {
+    let mut camera = Camera::with("--audio opus");
+    let gateway = serving(&camera);
+    let desk = Desk::new();
+    let browser = desk.open(Engine::Chromium, &gateway);
+    let before = browser.until_playing(secs(30));
+
+    camera.kill();
+    gateway.wait_path("cam", secs(10), |path| path["state"] != "running");
+    browser.watch(secs(8));
+    let frozen = browser.until(secs(3), "report", |_| true);
+    camera.restart();
+
+    let moving =
+        |r: &Report| r.frames_decoded > frozen.frames_decoded + 5 || r.peers > frozen.peers;
+    // One report a second: the look itself adds up to one.
+    let after = browser.until(secs(4), "moving picture", |r| {
+        moving(r) && r.hash != frozen.hash
+    });
+    assert!(
+        (after.loaded_at - before.loaded_at).abs() < 0.5,
+        "the page was loaded anew"
+    );
+    let seen = browser.watch(secs(5));
+    smooth(&seen, 30);
+}
+
+#[test]
+fn chromium_decodes_nine_tenths_with_4_percent_loss_and_60_ms() {
+    let (server, client) = (Netns::new(), Netns::new());
+    let (_, control) = server.join_machine();
+    let link = Link::between(&server, &client, r#"{"delay": 30, "loss": 4}"#);
+    let mut gateway = GatewayOptions::new()
+        .path("cam", "test:")
+        .within(&server)
+        .start();
+    gateway.reach_at(&control.to_string());
+
+    let url = gateway.at_host(&link.first.to_string(), "cam");
+    let browser = Browser::open(Engine::Chromium, &client, &url);
+    browser.until_playing(secs(40));
+    let seen = browser.watch(secs(10));
+
+    let lost = link.statistics();
+    assert!(
+        lost["lost"].as_u64().is_some_and(|n| n > 50),
+        "the link is too good: {lost}"
+    );
+    smooth_but_for_freezes(&seen, 30);
+}
+
+/// With loss a still second is no fault by itself; the count of frames is what counts.
+fn smooth_but_for_freezes(seen: &[Report], rate: u32) {
+    let span: Duration = match seen {
+        [first, .., last] => last
+            .at
+            .zip(first.at)
+            .map(|(l, f)| l - f)
+            .unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    let frames = seen.last().map_or(0, |l| l.frames_decoded) - seen[0].frames_decoded;
+    let frames = f64::from(u32::try_from(frames).expect("few"));
+    let share = frames / (span.as_secs_f64() * f64::from(rate));
+    println!("decoded {share:.3} of the frames over the bad link");
+    assert!(
+        share >= DECODED,
+        "only {share:.3} of the frames decoded: {:?}",
+        seen.last()
+    );
+}

@@ -1,0 +1,31 @@
+//! What crosses the network, and what must not.
+
+use sluice_tests::gateway::GatewayOptions;
+use sluice_tests::netns::Netns;
+use sluice_tests::process::run;
+use sluice_tests::viewer::{ViewerOptions, Viewers};
+
+use crate::secs;
+
+#[test]
+fn no_session_sends_a_upnp_packet() {
+    let netns = Netns::new();
+    let (here, there) = netns.join_machine();
+    let counter = netns.count_udp_to(1900);
+    let options = GatewayOptions::new().path("cam", "test:").within(&netns);
+    let mut gateway = options.start();
+    gateway.reach_at(&there.to_string());
+
+    let viewers = Viewers::at(here.into());
+    for _ in 0..3 {
+        let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+        viewer.wait_frames(30, secs(10));
+    }
+
+    assert_eq!(counter.packets(), 0);
+    // The counter does count.
+    run(netns
+        .command("bash")
+        .args(["-c", &format!("echo > /dev/udp/{here}/1900")]));
+    assert_eq!(counter.packets(), 1);
+}

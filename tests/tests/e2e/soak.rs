@@ -1,0 +1,100 @@
+//! Three hundred viewers come and go, and nothing of them stays.
+
+use std::time::Duration;
+
+use sluice_tests::camera::Camera;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::proc::{Usage, usage};
+use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
+use sluice_tests::wait::{pass, within};
+
+use crate::secs;
+
+const CYCLES: usize = 300;
+const WARM_UP: usize = 30;
+
+/// How viewer number `n` leaves: a third deletes, a third closes, a third is killed.
+fn leave(n: usize, viewer: Viewer) {
+    match n % 3 {
+        0 => drop(viewer.delete()),
+        1 => viewer.hang_up(),
+        _ => drop(viewer),
+    }
+}
+
+fn cycle(gateway: &Gateway, viewers: &Viewers, count: usize) {
+    for n in 0..count {
+        let viewer = viewers.join(&gateway.whep("cam"), ViewerOptions::default());
+        assert_eq!(
+            viewer.reply.status, 201,
+            "viewer {n}: {}",
+            viewer.reply.body
+        );
+        viewer.wait_key_frame(secs(10));
+        leave(n, viewer);
+    }
+}
+
+/// Live GStreamer objects, as GStreamer's own leak tracer lists them in the log.
+fn objects(gateway: &Gateway) -> usize {
+    let alive = |log: &str| log.matches("object-alive, ").count();
+    let before = alive(&gateway.log());
+    gateway.process().signal("USR1");
+    // The list is complete when it grows no more for half a second.
+    let mut last = 0;
+    within(secs(20), || {
+        pass(Duration::from_millis(500));
+        let now = alive(&gateway.log()) - before;
+        let same = now == last && now > 0;
+        last = now;
+        same.then_some(now)
+    })
+    .expect("the leak tracer lists the live objects")
+}
+
+/// Waits for what the killed ones held to be given back, then looks.
+fn settled(gateway: &Gateway, wanted: Option<Usage>) -> Usage {
+    gateway.wait_viewers("cam", 1, secs(45));
+    let look = || usage(gateway.process().pid()).expect("the gateway runs");
+    let back = |now: &Usage| wanted.is_none_or(|w| now.threads <= w.threads && now.fds <= w.fds);
+    within(secs(10), || Some(look()).filter(back)).unwrap_or_else(look)
+}
+
+#[test]
+fn three_hundred_viewers_leave_no_thread_no_descriptor_and_no_object() {
+    let camera = Camera::with("--audio opus --size 640x360 --bitrate 500 --key-interval 1");
+    let keys = [("source", camera.url()), ("rtsp_transport", "tcp")];
+    let gateway = GatewayOptions::new()
+        .path_with("cam", &keys)
+        .env(
+            "GST_TRACERS",
+            "leaks(filters=\"GstObject\",log-leaks-on-deinit=false)",
+        )
+        .env("GST_LEAKS_TRACER_SIG", "1")
+        .env("GST_DEBUG", "GST_TRACER:7")
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .start();
+    let viewers = Viewers::new();
+    let stays = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    cycle(&gateway, &viewers, WARM_UP);
+    let before = settled(&gateway, None);
+    let objects_before = objects(&gateway);
+
+    cycle(&gateway, &viewers, CYCLES);
+
+    let after = settled(&gateway, Some(before));
+    let objects_after = objects(&gateway);
+    println!("before {before:?}, {objects_before} objects; after {after:?}, {objects_after}");
+    assert!(
+        after.threads <= before.threads,
+        "threads {before:?} {after:?}"
+    );
+    assert!(after.fds <= before.fds, "descriptors {before:?} {after:?}");
+    assert!(
+        objects_after <= objects_before,
+        "objects {objects_before} {objects_after}"
+    );
+    let limit = before.rss_kb + before.rss_kb / 20;
+    assert!(after.rss_kb < limit, "resident memory {before:?} {after:?}");
+    stays.wait_frames(30, secs(5));
+}

@@ -1,0 +1,260 @@
+//! Every kind of source reaches a viewer, or says why not.
+
+use sluice_tests::camera::Camera;
+use sluice_tests::children::{self, Media};
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::process::free_udp_port;
+use sluice_tests::viewer::rtp::Payload;
+use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
+
+use crate::{secs, serving};
+
+/// A second of video and of audio, after the first key frame.
+fn plays(viewer: &Viewer) {
+    viewer.wait_frames(30, secs(10));
+    let counts = viewer.counts();
+    assert!(counts.audio.received > 20, "no audio: {counts:?}");
+}
+
+fn watch(gateway: &Gateway) -> (Viewers, Viewer) {
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    (viewers, viewer)
+}
+
+#[test]
+fn an_rtsp_camera_whose_udp_is_swallowed_plays_over_tcp() {
+    let camera = Camera::with("--audio pcma --blackhole-udp");
+    let gateway = Gateway::serving("cam", camera.url());
+    let (_viewers, viewer) = watch(&gateway);
+
+    plays(&viewer);
+
+    let limit = secs(8);
+    let first = viewer.counts().to_key_frame;
+    assert!(
+        first.is_some_and(|t| t < limit),
+        "the fall to TCP took {first:?}"
+    );
+}
+
+#[test]
+fn an_rtsp_camera_that_refuses_udp_plays() {
+    let camera = Camera::with("--audio opus --transports tcp");
+    let (_viewers, viewer) = watch(&Gateway::serving("cam", camera.url()));
+    viewer.wait_frames(30, secs(10));
+}
+
+#[test]
+fn an_rtsp_camera_without_parameter_sets_in_its_sdp_plays() {
+    let camera = Camera::with("--audio opus --no-parameter-sets");
+    let gateway = serving(&camera);
+    let (_viewers, viewer) = watch(&gateway);
+    plays(&viewer);
+}
+
+#[test]
+fn an_rtsps_camera_plays_when_its_certificate_is_pinned_and_not_otherwise() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let (pem, print) = children::certificate(folder.path());
+    let camera = Camera::with(&format!("--audio opus --tls {}", pem.display()));
+    let pin = format!("{{ pin: \"{print}\" }}");
+    let gateway = GatewayOptions::new()
+        .path_with("cam", &[("source", camera.url()), ("tls", &pin)])
+        .path("strange", camera.url())
+        .start();
+
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    plays(&viewer);
+
+    let refused = viewers
+        .join(&gateway.whep("strange"), ViewerOptions::default())
+        .reply
+        .clone();
+    assert!(refused.status >= 500, "{}", refused.body);
+    assert!(refused.body.contains("certificate"), "{}", refused.body);
+}
+
+#[test]
+fn a_camera_with_credentials_in_its_uri_plays_and_never_shows_them() {
+    let camera = Camera::with("--auth digest --login us%r:p@ss/word --audio opus");
+    let gateway = Gateway::serving("cam", &camera.url_as("us%25r:p%40ss%2Fword"));
+    let (_viewers, viewer) = watch(&gateway);
+
+    plays(&viewer);
+
+    let shown = gateway.get("api/v1/paths").body + &gateway.log();
+    for secret in ["p@ss", "p%40ss", "us%25r"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[test]
+fn g711_passes_through_for_a_viewer_that_takes_it() {
+    let camera = Camera::with("--audio pcmu");
+    let gateway = serving(&camera);
+    let viewers = Viewers::new();
+    let options = ViewerOptions {
+        g711: true,
+        ..ViewerOptions::default()
+    };
+    let viewer = viewers.watch(&gateway.whep("cam"), options);
+
+    plays(&viewer);
+
+    let listed = gateway.viewers("cam");
+    let codec = listed[0]["codec_audio"].to_string().to_uppercase();
+    assert!(
+        codec.contains("PCMU") || codec.contains("G.711"),
+        "{listed:?}"
+    );
+}
+
+#[test]
+fn g711_becomes_opus_for_a_viewer_that_does_not_take_it() {
+    let camera = Camera::with("--audio pcma");
+    let gateway = serving(&camera);
+    let (_viewers, viewer) = watch(&gateway);
+    plays(&viewer);
+}
+
+#[test]
+fn aac_g722_and_l16_become_opus() {
+    for codec in ["aac", "g722", "l16"] {
+        let camera = Camera::with(&format!("--audio {codec} --size 640x360"));
+        let gateway = serving(&camera);
+        let (_viewers, viewer) = watch(&gateway);
+        plays(&viewer);
+    }
+}
+
+#[test]
+fn a_vp9_camera_plays() {
+    let camera = Camera::with("--codec vp9 --audio opus --size 640x360");
+    let gateway = serving(&camera);
+    let viewers = Viewers::new();
+    let options = ViewerOptions {
+        codecs: vec![Payload::Vp9],
+        ..ViewerOptions::default()
+    };
+    let viewer = viewers.watch(&gateway.whep("cam"), options);
+    plays(&viewer);
+}
+
+/// The POST is refused with a sentence that says what would have to be done.
+fn refused(camera: &Camera, words: &[&str]) {
+    let gateway = serving(camera);
+    let reply = Viewers::new()
+        .join(&gateway.whep("cam"), ViewerOptions::default())
+        .reply
+        .clone();
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    let kind = reply.header("content-type").unwrap_or_default();
+    assert!(kind.starts_with("application/problem+json"), "{kind}");
+    let problem = reply.json();
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    for word in words {
+        assert!(detail.contains(word), "{word} is not in: {detail}");
+    }
+}
+
+#[test]
+fn an_h265_camera_is_refused_in_words() {
+    refused(
+        &Camera::with("--codec h265 --size 640x360"),
+        &["H.265", "transcod"],
+    );
+}
+
+#[test]
+fn a_camera_with_b_frames_is_refused_in_words() {
+    refused(&Camera::with("--b-frames 2"), &["B-frame", "transcod"]);
+}
+
+#[test]
+fn an_mjpeg_camera_is_refused_in_words() {
+    refused(
+        &Camera::with("--codec mjpeg --size 640x360"),
+        &["JPEG", "transcod"],
+    );
+}
+
+#[test]
+fn a_viewer_without_the_sources_codec_is_refused_in_words() {
+    let camera = Camera::with("--codec vp8 --size 640x360");
+    let gateway = serving(&camera);
+    let options = ViewerOptions {
+        codecs: vec![Payload::H264],
+        ..ViewerOptions::default()
+    };
+    let reply = Viewers::new()
+        .join(&gateway.whep("cam"), options)
+        .reply
+        .clone();
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    assert!(reply.body.contains("VP8"), "{}", reply.body);
+}
+
+#[test]
+fn mpeg_ts_over_udp_plays() {
+    let port = free_udp_port();
+    let gateway = Gateway::serving("cam", &format!("udp://127.0.0.1:{port}"));
+    let _sender = children::ffmpeg_sends(
+        &children::media(Media::Ts),
+        &format!("udp://127.0.0.1:{port}?pkt_size=1316"),
+    );
+    let (_viewers, viewer) = watch(&gateway);
+    plays(&viewer);
+}
+
+#[test]
+fn a_wrong_srt_passphrase_gets_a_reason() {
+    let port = free_udp_port();
+    let uri = |pass: &str| format!("srt://127.0.0.1:{port}?mode=caller&passphrase={pass}");
+    let feed = free_udp_port();
+    let _sender = children::ffmpeg_sends(
+        &children::media(Media::Ts),
+        &format!("udp://127.0.0.1:{feed}?pkt_size=1316"),
+    );
+    let _server = children::srt_live_transmit(
+        &format!("udp://127.0.0.1:{feed}"),
+        &format!("srt://127.0.0.1:{port}?mode=listener&passphrase=right-passphrase&pbkeylen=16"),
+    );
+    let gateway = Gateway::serving("cam", &uri("wrong-passphrase"));
+
+    let reply = Viewers::new()
+        .join(&gateway.whep("cam"), ViewerOptions::default())
+        .reply
+        .clone();
+
+    assert!(reply.status >= 500, "{}", reply.body);
+    assert!(reply.body.contains("passphrase"), "{}", reply.body);
+    let shown = reply.body + &gateway.get("api/v1/paths").body + &gateway.log();
+    assert!(
+        !shown.contains("wrong-passphrase"),
+        "the passphrase is shown: {shown}"
+    );
+}
+
+#[test]
+fn a_playlist_goes_on_from_file_to_file() {
+    let one = format!("file://{}", children::media(Media::Mp4).display());
+    let list = format!("[\"{one}\", \"{one}\"]");
+    let keys = [
+        ("source", list.as_str()),
+        ("playlist", "true"),
+        ("loop", "true"),
+    ];
+    let gateway = GatewayOptions::new().path_with("cam", &keys).start();
+    let (_viewers, viewer) = watch(&gateway);
+
+    // Each file is 4 s long: this passes two seams.
+    viewer.wait_frames(300, secs(15));
+
+    let gap = viewer.counts().longest_gap;
+    assert!(
+        gap < std::time::Duration::from_millis(500),
+        "the picture stood still for {gap:?}"
+    );
+}
