@@ -143,6 +143,17 @@ pub fn without_useless_candidates(offer: &str) -> String {
 }
 
 fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), OfferError> {
+    for (index, one) in media.iter().enumerate() {
+        if media
+            .iter()
+            .skip(index + 1)
+            .any(|other| other.mid == one.mid)
+        {
+            return Err(OfferError::malformed(
+                "two sections have the same a=mid; give each its own",
+            ));
+        }
+    }
     let group: Vec<&str> = session
         .attributes("group")
         .filter_map(|group| group.strip_prefix("BUNDLE"))
@@ -162,17 +173,8 @@ fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), Off
             "a=group:BUNDLE names \"{shown}\", but no section has that a=mid"
         )));
     }
-    for (index, one) in media.iter().enumerate() {
-        if media
-            .iter()
-            .skip(index + 1)
-            .any(|other| other.mid == one.mid)
-        {
-            return Err(OfferError::malformed(
-                "two sections have the same a=mid; give each its own",
-            ));
-        }
-        if !one.port_zero && !group.contains(&one.mid.as_str()) {
+    for one in media.iter().filter(|media| !media.port_zero) {
+        if !group.contains(&one.mid.as_str()) {
             return Err(OfferError::malformed(format!(
                 "the {} section is not in a=group:BUNDLE; offer all media on one transport (max-bundle)",
                 one.kind

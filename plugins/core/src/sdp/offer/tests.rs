@@ -1,1 +1,295 @@
+use super::*;
+use crate::sdp::offer::media::Direction;
+use crate::testing::{offer, offer_text};
 
+/// An offer of Chromium with one text put in place of another, everywhere.
+fn changed(from: &str, to: &str) -> Result<Offer, OfferError> {
+    let text = offer_text("chromium");
+    assert!(text.contains(from), "{from}");
+    Offer::parse(&text.replace(from, to))
+}
+
+fn without(line: &str) -> Result<Offer, OfferError> {
+    changed(&format!("{line}\n"), "")
+}
+
+fn names(media: &OfferedMedia) -> Vec<(u8, &str, Option<u8>)> {
+    media
+        .codecs
+        .iter()
+        .map(|codec| (codec.pt, codec.encoding_name.as_str(), codec.rtx))
+        .collect()
+}
+
+#[test]
+fn chromiums_offer_is_read() {
+    let offer = offer("chromium");
+    assert_eq!(offer.ice_ufrag, "Qk3z");
+    assert_eq!(offer.setup, Setup::ActPass);
+    assert_eq!(offer.fingerprint.algorithm, "sha-256");
+    let video = offer.media_of(Kind::Video).unwrap();
+    assert_eq!(
+        (video.mid.as_str(), video.direction),
+        ("0", Direction::RecvOnly)
+    );
+    assert_eq!(
+        names(video),
+        [
+            (96, "VP8", Some(97)),
+            (103, "H264", Some(104)),
+            (107, "H264", Some(108)),
+            (109, "H264", Some(114)),
+            (115, "H264", Some(116)),
+            (117, "H264", Some(118)),
+            (39, "H264", Some(40)),
+            (45, "AV1", Some(46)),
+            (98, "VP9", Some(99)),
+            (100, "VP9", Some(101)),
+            (35, "VP9", Some(36)),
+            (37, "VP9", Some(38)),
+            (47, "AV1", Some(48)),
+            (49, "H264", Some(50)),
+            (51, "H264", Some(52)),
+            (123, "red", Some(124)),
+            (125, "ulpfec", None),
+        ]
+    );
+    assert_eq!(
+        video.codecs[1].parameter("profile-level-id"),
+        Some("42001f")
+    );
+    assert_eq!(video.codecs[2].parameter("Packetization-Mode"), Some("0"));
+    assert_eq!(video.extmap.len(), 11);
+    assert_eq!(
+        video.extmap[8],
+        (9, "urn:ietf:params:rtp-hdrext:sdes:mid".to_owned())
+    );
+    let audio = offer.media_of(Kind::Audio).unwrap();
+    assert_eq!(audio.codecs[0].channels, 2);
+    assert!(names(audio).contains(&(0, "PCMU", None)));
+    assert_eq!(
+        (
+            offer.index_of("1"),
+            offer.index_of("2"),
+            offer.transport_index()
+        ),
+        (Some(1), None, Some(0))
+    );
+}
+
+#[test]
+fn firefoxs_offer_is_read() {
+    let offer = offer("firefox");
+    let video = offer.media_of(Kind::Video).unwrap();
+    assert_eq!(
+        names(video),
+        [
+            (120, "VP8", Some(124)),
+            (121, "VP9", Some(125)),
+            (99, "AV1", Some(100)),
+            (123, "ulpfec", None),
+            (122, "red", Some(119))
+        ]
+    );
+    assert_eq!(video.codecs[1].parameter("profile-id"), None);
+    // The direction of the session does not count where the section has its own.
+    assert_eq!(video.direction, Direction::RecvOnly);
+    assert_eq!(video.extmap[3].0, 6);
+}
+
+#[test]
+fn str0ms_offer_is_read_and_ffmpegs_publisher_is_sent_elsewhere() {
+    let offer = offer("str0m");
+    assert_eq!(offer.media_of(Kind::Audio).unwrap().mid, "aud");
+    assert_eq!(
+        names(offer.media_of(Kind::Video).unwrap())[1],
+        (108, "H264", Some(109))
+    );
+
+    let error = Offer::parse(offer_text("ffmpeg")).unwrap_err();
+    assert!(
+        error.status == 422 && error.sentence.contains("sendonly"),
+        "{error}"
+    );
+    let viewer = Offer::parse(&offer_text("ffmpeg").replace("sendonly", "recvonly")).unwrap();
+    assert_eq!(viewer.media_of(Kind::Video).unwrap().codecs[0].pt, 106);
+}
+
+#[test]
+fn line_ends_and_unknown_lines_do_not_matter() {
+    let text = offer_text("chromium");
+    let plain = Offer::parse(text).unwrap();
+    assert_eq!(Offer::parse(&text.replace('\n', "\r\n")).unwrap(), plain);
+    assert_eq!(
+        Offer::parse(&text.replace("a=rtcp-rsize\n", "a=rtcp-rsize\na=x-new:1\nb=AS:100\n"))
+            .unwrap(),
+        plain
+    );
+}
+
+#[test]
+fn an_improper_offer_is_refused_with_what_would_be_right() {
+    for (result, status, says) in [
+        (Offer::parse(""), 400, "v=0"),
+        (Offer::parse("hello"), 400, "line 1"),
+        (
+            Offer::parse("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n"),
+            400,
+            "no media section",
+        ),
+        (
+            Offer::parse(&offer_text("chromium").replace('\n', "\r")),
+            400,
+            "control character",
+        ),
+        (changed("s=-", "s=\0"), 400, "control character"),
+        (without("a=group:BUNDLE 0 1"), 400, "BUNDLE"),
+        (
+            changed("BUNDLE 0 1", "BUNDLE 0"),
+            400,
+            "audio section is not in",
+        ),
+        (changed("BUNDLE 0 1", "BUNDLE 0 1 7"), 400, "\"7\""),
+        (changed("a=mid:1", "a=mid:0"), 400, "same a=mid"),
+        (without("a=mid:1"), 400, "no a=mid"),
+        (without("a=rtcp-mux"), 422, "rtcp-mux"),
+        (without("a=setup:actpass"), 400, "a=setup"),
+        (
+            changed("a=setup:actpass", "a=setup:passive"),
+            422,
+            "offer actpass or active",
+        ),
+        (
+            changed("a=setup:actpass", "a=setup:holdconn"),
+            400,
+            "unknown",
+        ),
+        (
+            changed("a=fingerprint:sha-256", "a=fingerprint:sha-1"),
+            400,
+            "sha-256",
+        ),
+        (
+            changed("a=fingerprint", "a=finger"),
+            400,
+            "no a=fingerprint",
+        ),
+        (
+            changed("a=ice-ufrag:Qk3z", "a=ice-ufrag:Qk"),
+            400,
+            "4 to 256",
+        ),
+        (
+            changed("a=ice-pwd:Zr8nTt5nWq0kM3v1bYpX7uLc", "a=ice-pwd:x"),
+            400,
+            "22 to 256",
+        ),
+        (without("a=ice-ufrag:Qk3z"), 400, "no a=ice-ufrag"),
+        (
+            changed("UDP/TLS/RTP/SAVPF", "RTP/AVP"),
+            422,
+            "UDP/TLS/RTP/SAVPF",
+        ),
+        (
+            changed(
+                "a=rtcp-mux",
+                "a=rtcp-mux\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x",
+            ),
+            422,
+            "a=crypto",
+        ),
+        (changed("a=recvonly", "a=sendonly"), 422, "offer recvonly"),
+        (changed("a=recvonly", "a=inactive"), 422, "inactive"),
+        (changed("m=audio", "m=video"), 422, "2 video sections"),
+        (changed("m=audio", "m=application"), 422, "data channel"),
+        (changed("m=audio", "m=image"), 422, "neither"),
+        (changed("m=audio 9", "m=audio nine"), 400, "no port"),
+        (changed("SAVPF 111", "SAVPF 128"), 400, "0 to 127"),
+        (changed("a=extmap:1 ", "a=extmap:2 "), 400, "id 2"),
+        (changed("a=extmap:1 ", "a=extmap:0 "), 400, "1 to 255"),
+        (
+            Offer::parse(&offer_text("chromium").replace(" 9 UDP", " 0 UDP")),
+            422,
+            "port 0",
+        ),
+    ] {
+        let error = result.expect_err(says);
+        assert_eq!(error.status, status, "{error}");
+        assert!(error.sentence.contains(says), "{says}: {error}");
+    }
+}
+
+#[test]
+fn bombs_are_refused() {
+    let sections = format!(
+        "{}{}",
+        offer_text("chromium"),
+        "m=audio 9 X 0\n".repeat(1000)
+    );
+    let candidates = "a=candidate:1 1 udp 1 192.0.2.1 50000 typ host\n".repeat(50_000);
+    for (text, status) in [
+        (sections, 400),
+        (candidates, 413),
+        ("v".repeat(10 << 20), 413),
+    ] {
+        assert_eq!(Offer::parse(&text).unwrap_err().status, status);
+    }
+}
+
+#[test]
+fn one_kind_alone_an_active_viewer_and_both_directions_are_fine() {
+    let text = offer_text("chromium");
+    let (video_only, _) = text.split_once("m=audio").unwrap();
+    let offer = Offer::parse(&video_only.replace("BUNDLE 0 1", "BUNDLE 0")).unwrap();
+    assert!(offer.media_of(Kind::Audio).is_none());
+    assert_eq!(
+        changed("a=setup:actpass", "a=setup:active").unwrap().setup,
+        Setup::Active
+    );
+    assert!(changed("a=recvonly", "a=sendrecv").is_ok());
+    assert!(without("a=recvonly").is_ok());
+}
+
+#[test]
+fn a_refused_section_counts_as_absent_but_a_bundle_only_one_counts() {
+    let text = offer_text("chromium").replace("m=audio 9", "m=audio 0");
+    let refused = Offer::parse(&text.replace("BUNDLE 0 1", "BUNDLE 0")).unwrap();
+    assert!(refused.media_of(Kind::Audio).is_none());
+    assert!(refused.media[1].port_zero);
+    let bundled = Offer::parse(&text.replace("a=mid:1", "a=mid:1\na=bundle-only")).unwrap();
+    assert!(bundled.media_of(Kind::Audio).is_some());
+}
+
+#[test]
+fn the_strongest_fingerprint_counts() {
+    let strong = format!("a=fingerprint:sha-512 {}", ["0C"; 64].join(":"));
+    let weak = format!("a=fingerprint:sha-1 {}", ["0A"; 20].join(":"));
+    let offer = changed(
+        "a=setup:actpass",
+        &format!("{strong}\n{weak}\na=setup:actpass"),
+    )
+    .unwrap();
+    assert_eq!(offer.fingerprint.algorithm, "sha-512");
+}
+
+#[test]
+fn static_payload_types_need_no_map_and_unknown_ones_are_passed_over() {
+    let offer = changed("a=rtpmap:0 PCMU/8000\n", "").unwrap();
+    assert!(names(offer.media_of(Kind::Audio).unwrap()).contains(&(0, "PCMU", None)));
+    let offer = changed("a=rtpmap:111 opus/48000/2", "a=rtpmap:111 opus").unwrap();
+    assert_eq!(names(offer.media_of(Kind::Audio).unwrap())[0].1, "red");
+}
+
+#[test]
+fn candidates_that_are_of_no_use_are_dropped_from_the_text() {
+    let text = without_useless_candidates(offer_text("chromium"));
+    let candidates: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("a=candidate"))
+        .collect();
+    assert_eq!(candidates.len(), 1, "{candidates:?}");
+    assert!(candidates[0].contains("203.0.113.40"));
+    assert_eq!(text.matches("\r\n").count(), text.matches('\n').count());
+    assert_eq!(Offer::parse(&text).unwrap(), offer("chromium"));
+    assert!(without_useless_candidates(offer_text("str0m")).contains("127.0.0.1 40123"));
+}
