@@ -3,6 +3,7 @@
 //! Nothing here blocks, sleeps or fails for reasons outside its arguments. Time comes in as `now`, the
 //! next deadline comes out of `poll_timeout`.
 
+pub mod bitstream;
 pub mod catchup;
 pub mod group;
 pub mod id;
@@ -20,6 +21,7 @@ pub mod timeline;
 pub mod track;
 pub mod whep;
 
+pub use bitstream::{Sps, av1, h264, h265, vp8, vp9};
 pub use catchup::CatchUp;
 pub use group::{GroupCache, GroupLimits};
 pub use id::{RouteId, SessionId};
