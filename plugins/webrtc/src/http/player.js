@@ -35,12 +35,11 @@ const base = location.pathname.replace(/\/+$/, "");
 const name = decodeURIComponent(base.slice(base.lastIndexOf("/") + 1));
 
 let session = null;
-let opening = false;
+let opening = false; // the session's POST is under way
 let iceServers = [];
 let attempt = 0;
 let retry = { at: 0, timer: 0 };
-/** How the source was when last asked: its JSON, or null while it or the server is not known. */
-let source = null;
+let source = null; // how it was when last asked; null while it plays, or is not known
 /** When the picture last moved, at which count, and since when it has played without a break. */
 let moved = { at: 0, count: 0, since: 0 };
 let before = null;
@@ -115,8 +114,9 @@ function refused(error) {
   const state = status === 0 ? "offline" : passing ? "waiting" : "refused";
   const least = state === "refused" ? REFUSED_MS : 0;
   again(Math.max(backoff(), retryAfter ?? 0, least));
-  const sentence = status === 0 && !navigator.onLine ? "This device is offline." : plain(error.message);
-  say(state, sentence, retry.at);
+  // What the source last said of itself stays: two sentences in turn would only flicker.
+  if (state === "waiting" && source?.reason) saySource();
+  else say(state, status === 0 && !navigator.onLine ? "This device is offline." : plain(error.message), retry.at);
 }
 
 /** The session broke after it had been made. */
@@ -173,6 +173,7 @@ function moving() {
   $("still").hidden = true;
   if (root.dataset.state === "playing") return;
   moved.since = moved.at;
+  source = null;
   say("playing", `Playing ${name}.`);
 }
 
@@ -293,8 +294,8 @@ function toggleStats() {
 
 function toggleFull() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else if ($("player").requestFullscreen) $("player").requestFullscreen().catch(() => {});
-  else video.webkitEnterFullscreen?.();
+  else if (!$("player").requestFullscreen) video.webkitEnterFullscreen?.();
+  else $("player").requestFullscreen().catch(() => {});
 }
 
 async function togglePip() {
@@ -302,12 +303,13 @@ async function togglePip() {
     if (document.pictureInPictureElement) await document.exitPictureInPicture();
     else await video.requestPictureInPicture();
   } catch {
-    // Refused before the first picture: nothing to show in a small window yet.
+    // Before the first picture there is nothing to show in a small window.
   }
 }
 
 /** The big button stays until the person has once decided about the sound. */
 let decided = false;
+
 function showUnmute() {
   decided ||= !video.muted;
   $("unmute").hidden = decided || root.dataset.state !== "playing" || !session?.has("audio");

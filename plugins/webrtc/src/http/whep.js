@@ -3,7 +3,7 @@
 const SDP = "application/sdp";
 const FRAGMENT = "application/trickle-ice-sdpfrag";
 
-/** How long the offer waits for candidates; later ones are sent by PATCH. */
+/** How long the offer waits for a first candidate; later ones are sent by PATCH. */
 const GATHER_MS = 100;
 /** How long ICE and DTLS may take after the answer. */
 const CONNECT_MS = 10_000;
@@ -99,9 +99,9 @@ export class WhepSession {
   /** The local description with the candidates that came in time; they are not sent again. */
   async #description() {
     await new Promise((done) => {
-      const check = () => this.pc.iceGatheringState === "complete" && done();
+      const check = () => (this.#candidates.length > 0 || this.pc.iceGatheringState === "complete") && done();
       setTimeout(done, GATHER_MS);
-      this.pc.addEventListener("icegatheringstatechange", check);
+      for (const type of ["icecandidate", "icegatheringstatechange"]) this.pc.addEventListener(type, check);
       check();
     });
     this.#candidates = [];
