@@ -61,6 +61,10 @@ fn group(spec: &RouteSpec, default: &RouteSpec) -> String {
     if spec.group.span != default.group.span {
         write!(text, " group-span={}", spec.group.span.as_millis()).unwrap_or_default();
     }
+    if spec.udp_ports != default.udp_ports {
+        let (first, last) = (spec.udp_ports.start(), spec.udp_ports.end());
+        write!(text, " udp-port-min={first} udp-port-max={last}").unwrap_or_default();
+    }
     text
 }
 

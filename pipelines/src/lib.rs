@@ -4,12 +4,13 @@
 
 mod error;
 mod explain;
+mod graph;
 mod require;
+mod route;
 mod spec;
 mod state;
-#[cfg(test)]
+mod thumbnail;
 mod uri;
-#[cfg(test)]
 mod watch;
 
 use std::sync::OnceLock;
@@ -17,8 +18,13 @@ use std::sync::OnceLock;
 pub use error::{InitError, RouteError};
 pub use explain::explain;
 pub use require::{Missing, missing};
+pub use route::Route;
 pub use spec::{RouteSpec, RtspTransport, TlsTrust};
 pub use state::{Event, RouteState};
+pub use thumbnail::{ThumbnailError, thumbnail};
+
+/// A plugin's way to register itself in this process.
+type Register = fn() -> Result<(), gst::glib::BoolError>;
 
 /// Starts GStreamer and registers Sluice's own elements; the second call and later ones do nothing.
 ///
@@ -28,7 +34,7 @@ pub fn init() -> Result<(), InitError> {
     static DONE: OnceLock<Result<(), InitError>> = OnceLock::new();
     DONE.get_or_init(|| {
         gst::init().map_err(|cause| InitError::Gstreamer(cause.to_string()))?;
-        let plugins: [(&'static str, fn() -> Result<(), gst::glib::BoolError>); 3] = [
+        let plugins: [(&'static str, Register); 3] = [
             ("sluiceingest", gstsluiceingest::plugin_register_static),
             ("sluicecodec", gstsluicecodec::plugin_register_static),
             ("sluicewebrtc", gstsluicewebrtc::plugin_register_static),

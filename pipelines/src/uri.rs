@@ -7,10 +7,10 @@ use sluice_core::source::SourceUri;
 /// Gives the URI as `sluicesrc` takes it. Never log it.
 pub(crate) fn with_secrets(source: &SourceUri) -> String {
     let location = source.location();
-    if let Some((user, password)) = source.credentials() {
-        if let Some((scheme, rest)) = location.split_once("://") {
-            return format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(password));
-        }
+    if let Some((user, password)) = source.credentials()
+        && let Some((scheme, rest)) = location.split_once("://")
+    {
+        return format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(password));
     }
     match source
         .srt()

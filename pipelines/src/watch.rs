@@ -57,16 +57,7 @@ impl Watch {
                     reason: "the source has come to its end".to_owned(),
                 });
             }
-            MessageView::Latency(_) => {
-                // Not here: the message may come with the element's locks held.
-                if let Some(pipeline) = message.src().and_then(|src| toplevel(src)) {
-                    pipeline.call_async(|pipeline| {
-                        if pipeline.recalculate_latency().is_err() {
-                            tracing::debug!("latency could not be distributed");
-                        }
-                    });
-                }
-            }
+            MessageView::Latency(_) => distribute_latency(message),
             _ => {}
         }
     }
@@ -165,6 +156,18 @@ impl Report {
             (_, before) => before.clone(),
         }
     }
+}
+
+/// Not at once: the message may come with the element's locks held.
+fn distribute_latency(message: &gst::Message) {
+    let Some(pipeline) = message.src().and_then(toplevel) else {
+        return;
+    };
+    pipeline.call_async(|pipeline| {
+        if pipeline.recalculate_latency().is_err() {
+            tracing::debug!("latency could not be distributed");
+        }
+    });
 }
 
 /// Reads a list of strings, whichever of GStreamer's two list types holds it.

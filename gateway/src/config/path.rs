@@ -221,6 +221,10 @@ impl Settings<'_> {
             units::duration,
             DURATION,
         );
+        self.apply_source(raw, spec);
+    }
+
+    fn apply_source(&mut self, raw: &RawPath, spec: &mut RouteSpec) {
         self.set(
             "stall_timeout",
             &raw.stall_timeout,
@@ -256,6 +260,10 @@ impl Settings<'_> {
             viewers,
             "write a number from 1 up",
         );
+        self.apply_nested(raw, spec);
+    }
+
+    fn apply_nested(&mut self, raw: &RawPath, spec: &mut RouteSpec) {
         self.set(
             "tls.ca_file",
             &raw.tls.ca_file,

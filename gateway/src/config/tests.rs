@@ -22,6 +22,18 @@ fn the_example_parses() {
 }
 
 #[test]
+fn every_preset_parses() {
+    let presets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/presets");
+    let mut count = 0;
+    for folder in std::fs::read_dir(presets).unwrap() {
+        let file = folder.unwrap().path().join("gateway.yaml");
+        parse(&std::fs::read_to_string(file).unwrap()).unwrap();
+        count += 1;
+    }
+    assert!(count >= 4);
+}
+
+#[test]
 fn what_is_not_said_has_a_default() {
     let config = parse(DOOR).unwrap();
     assert_eq!(
@@ -129,7 +141,10 @@ fn every_refusal_names_file_line_key_and_remedy() {
         ("listen: [1, 2]\n", &["sluice.yaml:1:", "listen"]),
         ("paths: 3\n", &["sluice.yaml:1:", "paths"]),
         ("listen: b: c\n", &["sluice.yaml:1:", "not YAML"]),
-        ("paths:\n  a:\n    source: test:\n", &["sluice.yaml:3:", "\"test:\""]),
+        (
+            "paths:\n  a:\n    source: test:\n",
+            &["sluice.yaml:3:", "\"test:\""],
+        ),
     ] {
         let refusal = refusal(text);
         for part in parts {

@@ -1,0 +1,209 @@
+//! The command line. Exit codes: 0 done, 1 it went wrong while running, 2 wrong use or config.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use sluice_core::id::RouteId;
+use sluice_core::source::{Scheme, SourceUri};
+
+use crate::config::{Config, DEFAULT_LISTEN, Listen, PathConfig};
+use crate::observe::{self, LogFormat, LogLevel};
+
+mod run;
+
+/// The command's exit code for wrong use and wrong config.
+const WRONG_USE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "sluice",
+    version,
+    about = "Cameras, files and SRT to browsers over WebRTC",
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    log: Log,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// How log lines look
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        env = "SLUICE_LOG_FORMAT"
+    )]
+    log_format: LogFormat,
+    /// How much is logged; for GStreamer's own log set `GST_DEBUG`
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "info",
+        env = "SLUICE_LOG_LEVEL"
+    )]
+    log_level: LogLevel,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the paths of a config file
+    Run {
+        /// The config, in YAML
+        file: PathBuf,
+    },
+    /// Serve one source and print its page's address
+    Play(Play),
+    /// Check a config file and do nothing else
+    Check {
+        /// The config, in YAML
+        file: PathBuf,
+    },
+    /// Print a path as a gst-launch line
+    Explain {
+        /// The path's name
+        path: String,
+        /// The config that has it
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+struct Play {
+    /// Where the media comes from (rtsp, srt, udp, http, file, v4l2, or "test:"); several are fallbacks in order
+    #[arg(required = true, value_name = "URI", value_parser = source)]
+    sources: Vec<Source>,
+    /// Where to serve the page
+    #[arg(long, value_parser = listen, default_value_t = DEFAULT_LISTEN)]
+    listen: Listen,
+    /// Start a file again when it ends
+    #[arg(long = "loop")]
+    repeat: bool,
+}
+
+/// A source on the command line. Its `Debug` has no secrets, since `SourceUri`'s has none.
+type Source = SourceUri;
+
+fn source(text: &str) -> Result<Source, String> {
+    // A file's name is enough here, as at every other command.
+    let is_file = !text.contains(':') && std::path::Path::new(text).exists();
+    let absolute = is_file.then(|| std::path::absolute(text).ok()).flatten();
+    let text = absolute
+        .as_ref()
+        .and_then(|path| path.to_str())
+        .unwrap_or(text);
+    SourceUri::parse(text).map_err(|error| error.to_string())
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    Listen::parse(text).ok_or_else(|| "write :PORT or ADDRESS:PORT, such as :8889".to_owned())
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    observe::install(cli.log.log_format, cli.log.log_level);
+    match cli.command {
+        Command::Run { file } => with_config(&file, |config| run::serve(&config)),
+        Command::Play(play) => match live(play) {
+            Ok(config) => run::serve(&config),
+            Err(sentence) => fail(WRONG_USE, &sentence),
+        },
+        Command::Check { file } => with_config(&file, |config| {
+            let count = config.paths.len();
+            let plural = if count == 1 { "" } else { "s" };
+            say(&format!(
+                "{}: good, {count} path{plural}, listens on {}",
+                file.display(),
+                config.listen
+            ))
+        }),
+        Command::Explain { path, config: file } => {
+            with_config(&file, |config| explain(&path, &config))
+        }
+        Command::Version => say(concat!("sluice ", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+/// Clap's own words, less the secrets of a URI that it quotes.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        fail(WRONG_USE, sluice_core::redact::redact(&text).trim_end())
+    } else {
+        say(text.trim_end())
+    }
+}
+
+fn with_config(file: &std::path::Path, then: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+    match Config::load(file) {
+        Ok(config) => then(config),
+        Err(errors) => fail(WRONG_USE, &errors.to_string()),
+    }
+}
+
+fn live(play: Play) -> Result<Config, String> {
+    let id = RouteId::try_from("live").map_err(|error| error.to_string())?;
+    if play.repeat
+        && !play
+            .sources
+            .iter()
+            .all(|source| source.scheme() == Scheme::File)
+    {
+        return Err("--loop is for files; the source given is none. Leave --loop out.".to_owned());
+    }
+    let mut path = PathConfig::new(id, play.sources);
+    path.spec.repeat = play.repeat;
+    // Somebody who starts it by hand wants to know at once whether the source works.
+    path.on_demand = false;
+    Ok(Config::single(play.listen, path))
+}
+
+fn explain(path: &str, config: &Config) -> ExitCode {
+    match config.paths.iter().find(|(id, _)| id.as_str() == path) {
+        Some((_, path)) => say(&sluice_pipelines::explain(&path.spec)),
+        None => {
+            let known: Vec<_> = config.paths.keys().map(RouteId::as_str).collect();
+            fail(
+                WRONG_USE,
+                &format!(
+                    "There is no path \"{path}\" in this config; it has {}.",
+                    known.join(", ")
+                ),
+            )
+        }
+    }
+}
+
+/// Prints lines for the user; a closed pipe is the reader's wish, and no failure.
+fn say(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Prints why it did not work.
+fn fail(code: u8, text: &str) -> ExitCode {
+    let mut out = std::io::stderr().lock();
+    match writeln!(out, "{text}") {
+        // With standard error closed, the code alone must do.
+        Ok(()) | Err(_) => ExitCode::from(code),
+    }
+}

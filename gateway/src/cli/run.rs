@@ -1,0 +1,188 @@
+//! Serves a config until a signal comes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::control;
+use crate::supervisor::Supervisor;
+
+/// The exit code when something went wrong while running.
+const WENT_WRONG: u8 = 1;
+/// From the signal to the exit it takes at most 5 s; the rest of it is for the process to end.
+const DRAIN: Duration = Duration::from_millis(4500);
+/// How long started requests may take to be answered once all viewers are gone.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
+/// Runs until SIGTERM or SIGINT; a second one ends it at once.
+pub(super) fn serve(config: &Config) -> ExitCode {
+    if let Err(error) = sluice_pipelines::init() {
+        return super::fail(WENT_WRONG, &format!("{error}."));
+    }
+    let missing = sluice_pipelines::missing(config.paths.values().map(|path| &path.spec));
+    if !missing.is_empty() {
+        return super::fail(WENT_WRONG, &missing_sentence(&missing));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(cause) => {
+            return super::fail(
+                WENT_WRONG,
+                &format!("The system gives no threads ({cause}); free some."),
+            );
+        }
+    };
+    let code = runtime.block_on(supervise(config));
+    // What is left may be a source that never answers: the process ends without it.
+    runtime.shutdown_background();
+    code
+}
+
+/// One sentence: every element, and one command that brings them all.
+fn missing_sentence(missing: &[sluice_pipelines::Missing]) -> String {
+    let elements: Vec<_> = missing
+        .iter()
+        .map(|one| format!("{} (which {} needs)", one.factory, one.what))
+        .collect();
+    let mut packages: Vec<_> = missing.iter().map(|one| one.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    let plural = if missing.len() == 1 {
+        "The GStreamer element"
+    } else {
+        "The GStreamer elements"
+    };
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    format!(
+        "{plural} {} {verb} missing; on Debian: apt install {}",
+        elements.join(", "),
+        packages.join(" ")
+    )
+}
+
+async fn supervise(config: &Config) -> ExitCode {
+    let (mut term, mut int) = match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(term), Ok(int)) => (term, int),
+        (Err(cause), _) | (_, Err(cause)) => {
+            return super::fail(WENT_WRONG, &format!("Signals cannot be caught ({cause})."));
+        }
+    };
+    let listener = match control::bind(config.listen).await {
+        Ok(listener) => listener,
+        Err(error) => return super::fail(WENT_WRONG, &error.to_string()),
+    };
+    let Ok(address) = listener.local_addr() else {
+        return super::fail(
+            WENT_WRONG,
+            "The port was lost as soon as it was open; start again.",
+        );
+    };
+    let supervisor = Supervisor::start(config);
+    let patience = config
+        .paths
+        .values()
+        .map(|path| path.start_timeout)
+        .max()
+        .unwrap_or_default();
+    let stop = CancellationToken::new();
+    let mut server = http(
+        listener,
+        control::router(&supervisor.paths(), patience),
+        stop.clone(),
+    );
+    announce(config, address);
+    tokio::select! {
+        () = either(&mut term, &mut int) => {}
+        _ = &mut server => {
+            return super::fail(WENT_WRONG, "The HTTP listener ended by itself; start again.");
+        }
+    }
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::select! {
+        () = drain(supervisor, server, stop) => ExitCode::SUCCESS,
+        () = either(&mut term, &mut int) => {
+            tracing::warn!("stopped at once");
+            ExitCode::from(WENT_WRONG)
+        }
+    }
+}
+
+fn http(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(stop.cancelled_owned())
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the HTTP listener failed");
+        }
+    })
+}
+
+/// Viewers first, while their DELETEs are still answered; then the port.
+async fn drain(supervisor: Supervisor, server: JoinHandle<()>, stop: CancellationToken) {
+    let left = supervisor.drain(DRAIN.saturating_sub(LAST_ANSWERS)).await;
+    if left > 0 {
+        tracing::warn!(left, "paths did not stop in time");
+    }
+    stop.cancel();
+    // A browser's idle connection is no reason to stay.
+    if tokio::time::timeout(LAST_ANSWERS, server).await.is_err() {
+        tracing::debug!("connections were still open");
+    }
+}
+
+async fn either(term: &mut Signal, int: &mut Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Tells people, and programs that wait for it, where the pages are.
+fn announce(config: &Config, address: SocketAddr) {
+    let base = base_url(address);
+    let mut text = format!("Sluice is ready: {base}");
+    for id in config.paths.keys() {
+        text.push_str(&format!("\n  {id}: {base}{id}"));
+    }
+    // Nobody may be reading; serving matters more.
+    super::say(&text);
+}
+
+/// An address that a browser on this machine can open.
+fn base_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        ip => ip,
+    };
+    format!("http://{}/", SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_announced_address_opens_in_a_browser() {
+        for (address, url) in [
+            ("[::]:8889", "http://127.0.0.1:8889/"),
+            ("0.0.0.0:1", "http://127.0.0.1:1/"),
+            ("192.0.2.1:2", "http://192.0.2.1:2/"),
+            ("[2001:db8::1]:3", "http://[2001:db8::1]:3/"),
+        ] {
+            assert_eq!(base_url(address.parse().unwrap()), url);
+        }
+    }
+}

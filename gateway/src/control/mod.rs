@@ -1,0 +1,92 @@
+//! The control plane: HTTP in, [`Paths`] asked. It knows no GStreamer type.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use sluice_core::problem::Problem;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::supervisor::Paths;
+
+mod api;
+mod error;
+mod listen;
+mod pages;
+mod thumbnail;
+
+pub use listen::{ListenError, bind};
+
+/// No body that Sluice takes is longer: offers of browsers are below 20 kB.
+const MAX_BODY: usize = 256 * 1024;
+
+/// Makes the one router: WHEP and players of every path, the list of paths, the API.
+///
+/// `patience` is how long a source may take to start; requests end some seconds after it.
+pub fn router(paths: &Arc<Paths>, patience: Duration) -> Router {
+    let ours = Router::new()
+        .route("/", get(pages::index))
+        .route("/_sluice/index.css", get(pages::style))
+        .route("/_sluice/index.js", get(pages::script))
+        .route("/healthz", get(api::health))
+        .route("/api/v1/paths", get(api::paths))
+        .route("/api/v1/paths/{path}", get(api::path))
+        .route("/{path}/thumbnail.jpg", get(thumbnail::jpeg))
+        .with_state(Control {
+            paths: Arc::clone(paths),
+            thumbnails: Arc::default(),
+        });
+    let players = gstsluicewebrtc::http::router(
+        Arc::clone(paths) as Arc<dyn gstsluicewebrtc::http::Directory>
+    );
+    ours.merge(players)
+        .fallback(nothing_here)
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            patience + Duration::from_secs(10),
+        ))
+        .layer(middleware::from_fn(headers))
+}
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+struct Control {
+    paths: Arc<Paths>,
+    thumbnails: Arc<thumbnail::Thumbnails>,
+}
+
+async fn nothing_here() -> Response {
+    error::Refusal(Problem::new(
+        404,
+        "There is nothing at this address; / lists the paths.",
+    ))
+    .into_response()
+}
+
+/// Headers that every answer has, unless its handler chose its own.
+const HEADERS: [(header::HeaderName, &str); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

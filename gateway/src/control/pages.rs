@@ -1,0 +1,32 @@
+//! The list of paths, compiled in.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+const INDEX: &str = include_str!("../pages/index.html");
+const STYLE: &str = include_str!("../pages/index.css");
+const SCRIPT: &str = include_str!("../pages/index.js");
+
+pub(super) async fn index() -> Response {
+    asset("text/html; charset=utf-8", INDEX)
+}
+
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+fn asset(media_type: &'static str, text: &'static str) -> Response {
+    // A new version of Sluice brings new pages: browsers must ask each time.
+    (
+        [
+            (header::CONTENT_TYPE, media_type),
+            (header::CACHE_CONTROL, "no-cache"),
+        ],
+        text,
+    )
+        .into_response()
+}

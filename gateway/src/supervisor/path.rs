@@ -1,0 +1,304 @@
+//! One path's task: it alone starts, restarts and stops the path's route.
+
+use std::time::{Duration, Instant};
+
+use gstsluicewebrtc::{ViewerEvent, Viewers};
+use sluice_core::id::RouteId;
+use sluice_core::problem::Problem;
+use sluice_pipelines::{Event, Route, RouteError, RouteState};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::lifecycle::{Action, Lifecycle};
+use crate::config::PathConfig;
+
+/// Commands that wait for one path; when it is full, a request waits its turn.
+const COMMANDS: usize = 64;
+/// Events that wait for one path; when it is full, events are dropped (the state is read anew each time).
+const EVENTS: usize = 64;
+/// How long a route's viewers have to say goodbye, and its source to let go.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// What the control plane asks of a path.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Start the route if it does not run, and give its viewers.
+    Open {
+        reply: oneshot::Sender<Result<Viewers, Problem>>,
+    },
+}
+
+/// How a path is, for whoever asks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Snapshot {
+    pub(super) state: RouteState,
+    /// `None` while nothing runs.
+    pub(super) viewers: Option<Viewers>,
+    /// When the source began to play.
+    pub(super) playing_since: Option<Instant>,
+}
+
+/// How the control plane reaches a path's task.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) config: PathConfig,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) snapshot: watch::Receiver<Snapshot>,
+}
+
+pub(super) struct PathTask {
+    config: PathConfig,
+    cancel: CancellationToken,
+    commands: mpsc::Receiver<Command>,
+    snapshot: watch::Sender<Snapshot>,
+    lifecycle: Lifecycle,
+    running: Option<Running>,
+}
+
+/// A route, and what it tells.
+struct Running {
+    route: Route,
+    events: mpsc::Receiver<Event>,
+    viewers: broadcast::Receiver<ViewerEvent>,
+}
+
+/// What woke the task.
+enum Wake {
+    Cancelled,
+    Command(Command),
+    Route(Event),
+    Viewer(Option<ViewerEvent>),
+    Timeout,
+}
+
+impl PathTask {
+    pub(super) fn new(config: PathConfig, cancel: CancellationToken) -> (Handle, Self) {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let (snapshot, watched) = watch::channel(Snapshot::default());
+        let handle = Handle {
+            config: config.clone(),
+            commands,
+            snapshot: watched,
+        };
+        let lifecycle = Lifecycle::new(config.on_demand.then_some(config.idle_stop));
+        (
+            handle,
+            Self {
+                config,
+                cancel,
+                commands: receiver,
+                snapshot,
+                lifecycle,
+                running: None,
+            },
+        )
+    }
+
+    /// Runs until cancelled; then closes its viewers and stops its route.
+    pub(super) async fn run(self) {
+        let span = tracing::info_span!("path", path = %self.config.spec.id);
+        self.serve().instrument(span).await;
+    }
+
+    async fn serve(mut self) {
+        let action = self.lifecycle.begin(Instant::now());
+        self.act(action).await;
+        loop {
+            match self.next().await {
+                Wake::Cancelled => break,
+                Wake::Command(Command::Open { reply }) => self.on_open(reply).await,
+                Wake::Route(event) => self.on_route(event).await,
+                Wake::Viewer(event) => self.on_viewer(event),
+                Wake::Timeout => {
+                    let action = self.lifecycle.handle_timeout(Instant::now());
+                    self.act(action).await;
+                }
+            }
+        }
+        self.stop().await;
+    }
+
+    async fn next(&mut self) -> Wake {
+        let deadline = self.lifecycle.poll_timeout();
+        let timer = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.cancel.cancelled() => Wake::Cancelled,
+            Some(command) = self.commands.recv() => Wake::Command(command),
+            wake = told(&mut self.running) => wake,
+            () = timer => Wake::Timeout,
+        }
+    }
+
+    async fn on_open(&mut self, reply: oneshot::Sender<Result<Viewers, Problem>>) {
+        let action = self.lifecycle.on_open(Instant::now());
+        self.act(action).await;
+        let answer = match &self.running {
+            Some(running) => Ok(running.route.viewers()),
+            None => Err(super::paths::refusal(&self.snapshot.borrow().state)),
+        };
+        if reply.send(answer).is_err() {
+            tracing::debug!("whoever asked is gone");
+        }
+    }
+
+    async fn on_route(&mut self, event: Event) {
+        match event {
+            Event::Changed => {}
+            Event::Skipped { tracks } => {
+                tracing::warn!(tracks = tracks.join(", "), "tracks left out")
+            }
+            Event::Warned { reason } => tracing::warn!(%reason, "element warned"),
+            Event::Broken { reason } => return self.on_broken(reason, true).await,
+        }
+        if let Some(running) = &self.running {
+            let state = running.route.state();
+            self.publish(state);
+        }
+    }
+
+    fn on_viewer(&mut self, event: Option<ViewerEvent>) {
+        let Some(running) = &self.running else { return };
+        let count = running.route.viewers().count();
+        self.lifecycle.on_viewers(count, Instant::now());
+        if let Some(event) = event {
+            log_viewer(&event, count);
+        }
+    }
+
+    async fn on_broken(&mut self, reason: String, is_temporary: bool) {
+        self.stop().await;
+        self.lifecycle.on_broken(is_temporary, Instant::now());
+        let until = self.lifecycle.restart_at();
+        self.publish(match until {
+            Some(_) => RouteState::Waiting { reason, until },
+            None => RouteState::Failed { reason },
+        });
+    }
+
+    async fn act(&mut self, action: Option<Action>) {
+        match action {
+            Some(Action::Start) => self.start().await,
+            Some(Action::Stop) => {
+                tracing::info!("stopped, since nobody watches");
+                self.stop().await;
+                self.publish(RouteState::Idle);
+            }
+            None => {}
+        }
+    }
+
+    async fn start(&mut self) {
+        let (sender, events) = mpsc::channel(EVENTS);
+        let spec = self.config.spec.clone();
+        // Building a pipeline loads plugins: not in an async thread.
+        let started = tokio::task::spawn_blocking(move || Route::start(&spec, sender)).await;
+        match started {
+            Ok(Ok(route)) => {
+                let viewers = route.viewers().subscribe();
+                let state = route.state();
+                self.running = Some(Running {
+                    route,
+                    events,
+                    viewers,
+                });
+                self.publish(state);
+            }
+            Ok(Err(error)) => self.on_refused(&error).await,
+            Err(_panicked) => {
+                self.on_broken("the route's start failed; see the log".to_owned(), true)
+                    .await
+            }
+        }
+    }
+
+    async fn on_refused(&mut self, error: &RouteError) {
+        // Boxed: start → broken → stop is a circle only by type.
+        Box::pin(self.on_broken(error.to_string(), error.is_temporary())).await;
+    }
+
+    async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let cut_off = running.route.stop(STOP_GRACE).await;
+            if cut_off > 0 {
+                tracing::warn!(cut_off, "viewers did not say goodbye in time");
+            }
+        }
+    }
+
+    /// Makes a state known, and logs what a person should hear of.
+    fn publish(&self, state: RouteState) {
+        let before = self.snapshot.borrow().clone();
+        log_change(&before.state, &state, &self.config);
+        let playing_since = match (&state, before.playing_since) {
+            (RouteState::Running { .. }, Some(since)) => Some(since),
+            (RouteState::Running { .. }, None) => Some(Instant::now()),
+            _ => None,
+        };
+        let viewers = self.running.as_ref().map(|running| running.route.viewers());
+        self.snapshot.send_replace(Snapshot {
+            state,
+            viewers,
+            playing_since,
+        });
+    }
+}
+
+/// Waits for what the route or its viewers tell; for ever when nothing runs.
+async fn told(running: &mut Option<Running>) -> Wake {
+    let Some(running) = running else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        Some(event) = running.events.recv() => Wake::Route(event),
+        event = running.viewers.recv() => match event {
+            Ok(event) => Wake::Viewer(Some(event)),
+            // Some were missed, but the count is read anew.
+            Err(RecvError::Lagged(_)) => Wake::Viewer(None),
+            Err(RecvError::Closed) => std::future::pending().await,
+        },
+        else => std::future::pending().await,
+    }
+}
+
+fn log_change(before: &RouteState, now: &RouteState, config: &PathConfig) {
+    if before.name() == now.name() && before.reason() == now.reason() {
+        return;
+    }
+    match now {
+        RouteState::Idle => tracing::debug!("idle"),
+        RouteState::Starting => tracing::info!("starting"),
+        RouteState::Running { source } => {
+            // The scheme only: addresses are for the debug level.
+            let scheme = config
+                .spec
+                .sources
+                .get(*source)
+                .map(|source| source.scheme().as_str());
+            tracing::info!(source, scheme, "running");
+        }
+        RouteState::Waiting { reason, .. } => tracing::warn!(%reason, "waiting for the source"),
+        RouteState::Failed { reason } => tracing::error!(%reason, "failed"),
+    }
+}
+
+fn log_viewer(event: &ViewerEvent, count: usize) {
+    match event {
+        ViewerEvent::Joined { id } => tracing::debug!(viewer = %id, count, "viewer joined"),
+        ViewerEvent::Playing { id, .. } => tracing::info!(viewer = %id, count, "viewer plays"),
+        ViewerEvent::Left { id, reason } => {
+            tracing::info!(viewer = %id, count, %reason, "viewer left")
+        }
+    }
+}
+
+/// The route's name, for sentences.
+pub(super) fn name(config: &PathConfig) -> &RouteId {
+    &config.spec.id
+}

@@ -1,0 +1,189 @@
+//! What the control plane sees of the paths: find, open, describe.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use gstsluicewebrtc::{Viewers, http::Directory};
+use serde_json::{Value, json};
+use sluice_core::problem::Problem;
+use sluice_pipelines::RouteState;
+use tokio::sync::{oneshot, watch};
+
+use super::path::{Command, Handle, Snapshot};
+
+/// A viewer whose source is not there is asked to come back after this long, when nothing better is known.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// All paths, by name.
+#[derive(Debug)]
+pub struct Paths {
+    handles: BTreeMap<String, Handle>,
+}
+
+/// One path at one moment.
+#[derive(Debug)]
+pub struct PathView {
+    /// Its viewers, while its route runs.
+    pub viewers: Option<Viewers>,
+    /// How its route is.
+    pub state: RouteState,
+}
+
+impl Paths {
+    pub(super) const fn new(handles: BTreeMap<String, Handle>) -> Self {
+        Self { handles }
+    }
+
+    /// Gives one path as it is, and starts nothing.
+    #[must_use]
+    pub fn view(&self, path: &str) -> Option<PathView> {
+        let snapshot = self.handles.get(path)?.snapshot.borrow().clone();
+        Some(PathView {
+            viewers: snapshot.viewers,
+            state: snapshot.state,
+        })
+    }
+
+    /// Describes one path as the API does.
+    #[must_use]
+    pub fn describe(&self, path: &str) -> Option<Value> {
+        let handle = self.handles.get(path)?;
+        let snapshot = handle.snapshot.borrow().clone();
+        let mut value = outline(handle, &snapshot, Instant::now());
+        let list = snapshot
+            .viewers
+            .as_ref()
+            .map(Viewers::list)
+            .unwrap_or_default();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("viewer_list".to_owned(), json!(list));
+        }
+        Some(value)
+    }
+
+    /// Describes every path.
+    #[must_use]
+    pub fn describe_all(&self) -> Value {
+        let paths: Vec<_> = self
+            .handles
+            .keys()
+            .filter_map(|path| self.describe(path))
+            .collect();
+        json!({ "paths": paths })
+    }
+
+    async fn join_route(&self, path: &str) -> Result<Viewers, Problem> {
+        let handle = self.handles.get(path).ok_or_else(|| unknown(path))?;
+        let (reply, answer) = oneshot::channel();
+        handle
+            .commands
+            .send(Command::Open { reply })
+            .await
+            .map_err(|_| going_down())?;
+        let viewers = answer.await.map_err(|_| going_down())??;
+        let mut snapshot = handle.snapshot.clone();
+        tokio::select! {
+            // Tracks that are known let a viewer in even while the source is away: it sees the last
+            // picture, and moving ones as soon as the source is back.
+            biased;
+            ready = viewers.ready(handle.config.start_timeout) => ready.map(|()| viewers.clone()),
+            problem = trouble(&mut snapshot) => Err(problem),
+        }
+    }
+}
+
+impl Directory for Paths {
+    fn open<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Viewers, Problem>> {
+        Box::pin(self.join_route(path))
+    }
+
+    fn knows(&self, path: &str) -> bool {
+        self.handles.contains_key(path)
+    }
+
+    fn status(&self, path: &str) -> Option<Value> {
+        let handle = self.handles.get(path)?;
+        let snapshot = handle.snapshot.borrow().clone();
+        Some(outline(handle, &snapshot, Instant::now()))
+    }
+}
+
+/// Resolves as soon as the source is known not to come soon.
+async fn trouble(snapshot: &mut watch::Receiver<Snapshot>) -> Problem {
+    loop {
+        let state = snapshot.borrow_and_update().state.clone();
+        if state.reason().is_some() {
+            return refusal(&state);
+        }
+        if snapshot.changed().await.is_err() {
+            return going_down();
+        }
+    }
+}
+
+/// Says why a path does not play, in the source's own sentence.
+pub(super) fn refusal(state: &RouteState) -> Problem {
+    match state {
+        RouteState::Waiting { reason, .. } => Problem::new(502, reason.clone())
+            .retry_after(state.retry_in(Instant::now()).unwrap_or(RETRY)),
+        RouteState::Failed { reason } => Problem::new(502, reason.clone()),
+        RouteState::Idle | RouteState::Starting | RouteState::Running { .. } => {
+            Problem::new(503, "The source is being started; try again in a moment.")
+                .retry_after(RETRY)
+        }
+    }
+}
+
+/// Says that there is no such path.
+pub fn unknown(path: &str) -> Problem {
+    // The name comes from a URL: shown short, and without what a terminal would obey.
+    let shown: String = path.chars().filter(|c| !c.is_control()).take(64).collect();
+    Problem::new(
+        404,
+        format!("There is no path \"{shown}\"; / lists those that there are."),
+    )
+}
+
+fn going_down() -> Problem {
+    Problem::new(503, "Sluice is being stopped; try again in a moment.").retry_after(RETRY)
+}
+
+fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
+    let state = &snapshot.state;
+    let sources = &handle.config.spec.sources;
+    let source = sources
+        .get(state.source().unwrap_or_default())
+        .map(ToString::to_string);
+    let tracks = snapshot
+        .viewers
+        .as_ref()
+        .map(Viewers::tracks)
+        .unwrap_or_default();
+    let tracks: Vec<_> = tracks
+        .iter()
+        .map(|track| {
+            json!({
+                "kind": track.kind().label(),
+                "codec": track.codec.label(),
+                "detail": track.detail(),
+            })
+        })
+        .collect();
+    json!({
+        "id": super::path::name(&handle.config).as_str(),
+        "state": state.name(),
+        "source": source,
+        "sources": sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "on_demand": handle.config.on_demand,
+        "reason": state.reason(),
+        "retry_in_ms": state.retry_in(now).map(millis),
+        "tracks": tracks,
+        "viewers": snapshot.viewers.as_ref().map_or(0, Viewers::count),
+        "uptime_s": snapshot.playing_since.map(|since| now.duration_since(since).as_secs()),
+    })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

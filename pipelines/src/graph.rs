@@ -1,0 +1,187 @@
+//! Elements into a route. The only place that links one stage to the next.
+
+use gst::glib;
+use gst::prelude::*;
+use gstsluicewebrtc::WhepSink;
+
+use crate::error::RouteError;
+use crate::require::package_of;
+use crate::spec::RouteSpec;
+use crate::uri;
+
+/// A route's elements, not started yet.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    pub(crate) pipeline: gst::Pipeline,
+    pub(crate) sink: WhepSink,
+}
+
+impl Graph {
+    /// Makes `sluicesrc` and `sluicewhepsink`, and links them track by track as tracks appear.
+    pub(crate) fn build(spec: &RouteSpec) -> Result<Self, RouteError> {
+        let refused = |what: glib::BoolError| RouteError::Build {
+            route: spec.id.clone(),
+            what: what.message.to_string(),
+        };
+        let pipeline = gst::Pipeline::builder()
+            .name(format!("route-{}", spec.id))
+            .build();
+        // One clock for all routes, whatever elements offer: live sources are timed by when they arrive.
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        let source = make(spec, "sluicesrc")?;
+        configure_source(&source, spec).map_err(refused)?;
+        let sink = make(spec, "sluicewhepsink")?
+            .downcast::<WhepSink>()
+            .map_err(|_| RouteError::Build {
+                route: spec.id.clone(),
+                what: "another sluicewhepsink is registered".to_owned(),
+            })?;
+        configure_sink(&sink, spec);
+        pipeline
+            .add_many([&source, sink.upcast_ref()])
+            .map_err(refused)?;
+        let ends = (pipeline.downgrade(), sink.downgrade());
+        source.connect_pad_added(move |source, pad| {
+            // Both are gone only when the route is being taken down.
+            let (Some(pipeline), Some(sink)) = (ends.0.upgrade(), ends.1.upgrade()) else {
+                return;
+            };
+            if let Err(error) = link_track(&pipeline, pad, &sink) {
+                gst::element_error!(
+                    source,
+                    gst::CoreError::Pad,
+                    ("a track could not be linked: {}", error.message)
+                );
+            }
+        });
+        Ok(Self { pipeline, sink })
+    }
+}
+
+fn configure_source(source: &gst::Element, spec: &RouteSpec) -> Result<(), glib::BoolError> {
+    if let [one] = spec.sources.as_slice() {
+        source.set_property("uri", uri::with_secrets(one));
+    } else {
+        source.set_property(
+            "uris",
+            gst::Array::new(spec.sources.iter().map(uri::with_secrets)),
+        );
+    }
+    source.set_property("playlist", spec.playlist);
+    source.set_property("loop", spec.repeat);
+    source.set_property("latency", millis(spec.latency));
+    source.set_property("stall-timeout", millis(spec.stall_timeout));
+    source.set_property("connect-timeout", millis(spec.connect_timeout));
+    source.set_property_from_str("rtsp-transport", spec.rtsp_transport.nick());
+    if let Some(file) = &spec.tls.ca_file {
+        let file = file
+            .to_str()
+            .ok_or_else(|| glib::bool_error!("the CA file's name is not UTF-8"))?;
+        source.set_property("tls-ca-file", file);
+    }
+    if let Some(pin) = &spec.tls.pin {
+        source.set_property("tls-fingerprint", pin);
+    }
+    Ok(())
+}
+
+fn configure_sink(sink: &WhepSink, spec: &RouteSpec) {
+    sink.set_property("path", spec.id.as_str());
+    sink.set_property("udp-port-min", u32::from(*spec.udp_ports.start()));
+    sink.set_property("udp-port-max", u32::from(*spec.udp_ports.end()));
+    sink.set_property(
+        "group-bytes",
+        u32::try_from(spec.group.bytes).unwrap_or(u32::MAX),
+    );
+    sink.set_property("group-span", millis(spec.group.span));
+    if let Some(most) = spec.max_viewers {
+        sink.set_property("max-viewers", most);
+    }
+}
+
+/// Links one track: video as it is, audio by `sluicetranscode`, G.711 both ways.
+fn link_track(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    sink: &WhepSink,
+) -> Result<(), glib::BoolError> {
+    if pad.name().starts_with("video") {
+        let rendition = request(sink, "video_%u")?;
+        return pad
+            .link(&rendition)
+            .map(drop)
+            .map_err(|error| glib::bool_error!("{error}"));
+    }
+    if is_g711(pad) {
+        // Browsers take G.711, so most viewers need no transcoding; the Opus is for the others.
+        let tee = add(pipeline, "tee")?;
+        link(pad, &static_pad(&tee, "sink")?)?;
+        link(&branch(&tee)?, &request(sink, "audio_%u")?)?;
+        return link_opus(pipeline, &branch(&tee)?, sink);
+    }
+    link_opus(pipeline, pad, sink)
+}
+
+fn link_opus(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    sink: &WhepSink,
+) -> Result<(), glib::BoolError> {
+    let transcode = add(pipeline, "sluicetranscode")?;
+    // The far end first: nothing may flow into an element that has nowhere to send it.
+    link(&static_pad(&transcode, "src")?, &request(sink, "audio_%u")?)?;
+    link(pad, &static_pad(&transcode, "sink")?)
+}
+
+fn is_g711(pad: &gst::Pad) -> bool {
+    pad.current_caps()
+        .and_then(|caps| {
+            caps.structure(0)
+                .map(|s| matches!(s.name().as_str(), "audio/x-mulaw" | "audio/x-alaw"))
+        })
+        .unwrap_or(false)
+}
+
+fn make(spec: &RouteSpec, factory: &str) -> Result<gst::Element, RouteError> {
+    gst::ElementFactory::make(factory)
+        .build()
+        .map_err(|_| RouteError::MissingElement {
+            route: spec.id.clone(),
+            factory: factory.to_owned(),
+            package: package_of(factory).to_owned(),
+        })
+}
+
+fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, glib::BoolError> {
+    let element = gst::ElementFactory::make(factory).build()?;
+    pipeline.add(&element)?;
+    element.sync_state_with_parent()?;
+    Ok(element)
+}
+
+fn request(sink: &WhepSink, template: &str) -> Result<gst::Pad, glib::BoolError> {
+    sink.request_pad_simple(template)
+        .ok_or_else(|| glib::bool_error!("sluicewhepsink takes no more {template}"))
+}
+
+fn branch(tee: &gst::Element) -> Result<gst::Pad, glib::BoolError> {
+    tee.request_pad_simple("src_%u")
+        .ok_or_else(|| glib::bool_error!("tee takes no more branches"))
+}
+
+fn static_pad(element: &gst::Element, name: &str) -> Result<gst::Pad, glib::BoolError> {
+    element
+        .static_pad(name)
+        .ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))
+}
+
+fn link(from: &gst::Pad, to: &gst::Pad) -> Result<(), glib::BoolError> {
+    from.link(to)
+        .map(drop)
+        .map_err(|error| glib::bool_error!("{} to {}: {error}", from.name(), to.name()))
+}
+
+/// Milliseconds, as the elements' properties have them.
+fn millis(time: std::time::Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
