@@ -16,7 +16,7 @@ const SPS: u8 = 7;
 /// Profiles whose parameter set tells chroma and bit depth.
 const WITH_CHROMA: &[u8] = &[100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
-/// Profiles by profile_idc and the constraint flags that must be set (annex A); the first that fits.
+/// Profiles by `profile_idc` and the constraint flags that must be set (annex A); the first that fits.
 const PROFILES: &[(u8, u8, &str)] = &[
     (66, 0x40, "constrained-baseline"),
     (66, 0, "baseline"),
@@ -89,63 +89,85 @@ fn slice_types(au: &[u8]) -> impl Iterator<Item = u32> {
 fn parse(bits: &mut Bits<'_>) -> Option<Sps> {
     let (profile_idc, constraint, level) = (bits.u8()?, bits.u8()?, bits.u8()?);
     bits.ue()?;
-    let (mut chroma_idc, mut bit_depth) = (1, 8);
-    if WITH_CHROMA.contains(&profile_idc) {
-        chroma_idc = bits.ue()?;
-        if chroma_idc == 3 {
-            bits.flag()?;
-        }
-        bit_depth = u8::try_from(bits.ue()?.checked_add(8)?)
-            .ok()
-            .filter(|depth| *depth <= 14)?;
-        bits.ue()?;
-        bits.flag()?;
-        if bits.flag()? {
-            skip_scaling_lists(bits, if chroma_idc == 3 { 12 } else { 8 })?;
-        }
-    }
-    let (chroma, crop_x, crop_y) = chroma(chroma_idc)?;
+    let (chroma_idc, bit_depth) = if WITH_CHROMA.contains(&profile_idc) {
+        chroma_and_depth(bits)?
+    } else {
+        (1, 8)
+    };
     bits.ue()?;
     let order_type = skip_order_count(bits)?;
     bits.ue()?;
     bits.flag()?;
-    let width = bits.ue()?.checked_add(1)?.checked_mul(16)?;
-    let map_units = bits.ue()?.checked_add(1)?.checked_mul(16)?;
-    let frames_only = bits.flag()?;
-    if !frames_only {
-        bits.flag()?;
-    }
-    bits.flag()?;
-    let fields = if frames_only { 1 } else { 2 };
-    let (mut left_right, mut top_bottom) = (0, 0);
-    if bits.flag()? {
-        left_right = bits.ue()?.checked_add(bits.ue()?)?.checked_mul(crop_x)?;
-        top_bottom = bits
-            .ue()?
-            .checked_add(bits.ue()?)?
-            .checked_mul(crop_y * fields)?;
-    }
+    let picture = Picture::read(bits, chroma_idc)?;
     let held = if bits.flag()? {
         max_num_reorder_frames(bits)
     } else {
         None
     };
+    // Baseline has no B slices, and order count type 2 means output in decoding order.
+    let in_order = profile_idc == 66 || order_type == 2;
     Some(Sps {
         profile_idc,
         constraint,
         level,
-        width: width.checked_sub(left_right)?,
-        height: map_units.checked_mul(fields)?.checked_sub(top_bottom)?,
-        // Baseline has no B slices, and order count type 2 means output in decoding order.
-        reorder: if profile_idc == 66 || order_type == 2 {
-            Some(0)
-        } else {
-            held
-        },
-        chroma,
+        width: picture.width,
+        height: picture.height,
+        reorder: if in_order { Some(0) } else { held },
+        chroma: picture.chroma,
         bit_depth,
-        interlaced: !frames_only,
+        interlaced: picture.interlaced,
     })
+}
+
+fn chroma_and_depth(bits: &mut Bits<'_>) -> Option<(u32, u8)> {
+    let chroma_idc = bits.ue()?;
+    if chroma_idc == 3 {
+        bits.flag()?;
+    }
+    let bit_depth = u8::try_from(bits.ue()?.checked_add(8)?)
+        .ok()
+        .filter(|depth| *depth <= 14)?;
+    bits.ue()?;
+    bits.flag()?;
+    if bits.flag()? {
+        skip_scaling_lists(bits, if chroma_idc == 3 { 12 } else { 8 })?;
+    }
+    Some((chroma_idc, bit_depth))
+}
+
+struct Picture {
+    width: u32,
+    height: u32,
+    chroma: &'static str,
+    interlaced: bool,
+}
+
+impl Picture {
+    fn read(bits: &mut Bits<'_>, chroma_idc: u32) -> Option<Self> {
+        let (chroma, crop_x, crop_y) = chroma(chroma_idc)?;
+        let width = bits.ue()?.checked_add(1)?.checked_mul(16)?;
+        let map_units = bits.ue()?.checked_add(1)?.checked_mul(16)?;
+        let frames_only = bits.flag()?;
+        if !frames_only {
+            bits.flag()?;
+        }
+        bits.flag()?;
+        let fields = if frames_only { 1 } else { 2 };
+        let (mut left_right, mut top_bottom) = (0, 0);
+        if bits.flag()? {
+            left_right = bits.ue()?.checked_add(bits.ue()?)?.checked_mul(crop_x)?;
+            top_bottom = bits
+                .ue()?
+                .checked_add(bits.ue()?)?
+                .checked_mul(crop_y * fields)?;
+        }
+        Some(Self {
+            width: width.checked_sub(left_right)?,
+            height: map_units.checked_mul(fields)?.checked_sub(top_bottom)?,
+            chroma,
+            interlaced: !frames_only,
+        })
+    }
 }
 
 /// 7.3.2.1.1.1: only the bits matter, not the values.
@@ -187,6 +209,31 @@ fn skip_order_count(bits: &mut Bits<'_>) -> Option<u32> {
 
 /// Reads the usability information (annex E) up to the one value that is of interest.
 fn max_num_reorder_frames(bits: &mut Bits<'_>) -> Option<u8> {
+    skip_appearance(bits)?;
+    if bits.flag()? {
+        bits.skip(65)?;
+    }
+    let mut buffering = false;
+    for _ in ["NAL", "VCL"] {
+        if bits.flag()? {
+            skip_buffering(bits)?;
+            buffering = true;
+        }
+    }
+    bits.skip(usize::from(buffering))?;
+    bits.flag()?;
+    if !bits.flag()? {
+        return None;
+    }
+    bits.flag()?;
+    for _ in 0..4 {
+        bits.ue()?;
+    }
+    bits.ue().and_then(|frames| u8::try_from(frames).ok())
+}
+
+/// Skips shape, range, colours and place of chroma.
+fn skip_appearance(bits: &mut Bits<'_>) -> Option<()> {
     const EXTENDED_SAR: u8 = 255;
     if bits.flag()? && bits.u8()? == EXTENDED_SAR {
         bits.skip(32)?;
@@ -204,29 +251,7 @@ fn max_num_reorder_frames(bits: &mut Bits<'_>) -> Option<u8> {
         bits.ue()?;
         bits.ue()?;
     }
-    if bits.flag()? {
-        bits.skip(65)?;
-    }
-    let nal_timing = bits.flag()?;
-    if nal_timing {
-        skip_buffering(bits)?;
-    }
-    let vcl_timing = bits.flag()?;
-    if vcl_timing {
-        skip_buffering(bits)?;
-    }
-    if nal_timing || vcl_timing {
-        bits.flag()?;
-    }
-    bits.flag()?;
-    if !bits.flag()? {
-        return None;
-    }
-    bits.flag()?;
-    for _ in 0..4 {
-        bits.ue()?;
-    }
-    bits.ue().and_then(|frames| u8::try_from(frames).ok())
+    Some(())
 }
 
 fn skip_buffering(bits: &mut Bits<'_>) -> Option<()> {

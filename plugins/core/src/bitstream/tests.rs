@@ -117,8 +117,8 @@ fn an_h264_key_frame_is_told_from_the_others() {
 
 #[test]
 fn an_i_picture_with_parameter_sets_is_a_key_frame_without_idr() {
-    // A slice of type 7 (all slices are I), not IDR.
-    let slice = [0, 0, 1, 0x41, 0b1_0001_000, 0x80];
+    // A slice of type 7 (all slices are I), not IDR: 1 is its place, 0001000 its type.
+    let slice = [0, 0, 1, 0x41, 0b1000_1000, 0x80];
     assert!(!h264::is_key(&slice));
     let sps = nal::units(CONSTRAINED_BASELINE)
         .find(|unit| unit[0] & 0x1f == 7)

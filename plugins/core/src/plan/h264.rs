@@ -34,7 +34,7 @@ pub(super) fn unplayable(format: &VideoFormat) -> Option<String> {
 /// Says how well a payload type fits; the lowest is best, `None` does not fit.
 ///
 /// Levels are let be: every browser allows level asymmetry, and decodes what its machine can.
-pub(super) fn rank(profile: Option<&str>, offered: &OfferedCodec) -> Option<(usize, u8)> {
+pub(super) fn rank(profile: Option<&str>, offered: &OfferedCodec) -> Option<(u8, usize)> {
     let id = offered
         .parameter("profile-level-id")
         .map_or(Some(DEFAULT_PROFILE), |text| {
@@ -49,7 +49,7 @@ pub(super) fn rank(profile: Option<&str>, offered: &OfferedCodec) -> Option<(usi
         Some(_) => return None,
     };
     let place = order(profile).iter().position(|wanted| *wanted == family)?;
-    Some((place, mode)).map(|(place, mode)| (usize::from(mode) * 10 + place, mode))
+    Some((mode, place))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ enum Family {
 }
 
 impl Family {
-    /// Reads profile_idc and the constraint flags (RFC 6184, table 5).
+    /// Reads `profile_idc` and the constraint flags (RFC 6184, table 5).
     const fn of(profile_level_id: u32) -> Option<Self> {
         let constrained = profile_level_id & 0x4000 != 0;
         match profile_level_id >> 16 {

@@ -1,13 +1,13 @@
 //! Where a source is: a URI that was checked, with its secrets apart.
 
 mod options;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::redact::{MASK, redact};
@@ -127,9 +127,9 @@ impl SourceUri {
             why,
         };
         if text.starts_with('/') {
-            return file(text).map_err(wrong);
+            return read::file(text).map_err(wrong);
         }
-        let Some((scheme, rest)) = split_scheme(text) else {
+        let Some((scheme, rest)) = read::split_scheme(text) else {
             return Err(SourceUriError::NoScheme { shown: shown(text) });
         };
         let lower = scheme.to_ascii_lowercase();
@@ -143,11 +143,11 @@ impl SourceUri {
             return Err(wrong("it has a control character in it".to_owned()));
         }
         match scheme {
-            Scheme::Rtsp | Scheme::Rtsps | Scheme::Http | Scheme::Https => web(*scheme, text),
-            Scheme::Srt => srt(rest),
-            Scheme::Udp => udp(rest),
-            Scheme::File => file_uri(rest),
-            Scheme::V4l2 => v4l2(rest),
+            Scheme::Rtsp | Scheme::Rtsps | Scheme::Http | Scheme::Https => read::web(*scheme, text),
+            Scheme::Srt => read::srt(rest),
+            Scheme::Udp => read::udp(rest),
+            Scheme::File => read::file_uri(rest),
+            Scheme::V4l2 => read::v4l2(rest),
             Scheme::Test => {
                 TestOptions::parse(rest).map(|options| Self::at(Scheme::Test, Place::Test(options)))
             }
@@ -178,12 +178,12 @@ impl SourceUri {
                 options,
             } => {
                 let host = host.as_deref().unwrap_or_default();
-                format!("srt://{}:{port}?{}", bracketed(host), options.query())
+                format!("srt://{}:{port}?{}", read::bracketed(host), options.query())
             }
             Place::Udp { host, port } => {
                 format!(
                     "udp://{}:{port}",
-                    bracketed(host.as_deref().unwrap_or("0.0.0.0"))
+                    read::bracketed(host.as_deref().unwrap_or("0.0.0.0"))
                 )
             }
             Place::Path(path) => Url::from_file_path(path).map_or_else(
@@ -295,161 +295,4 @@ fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-fn split_scheme(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.split_once(':')?;
-    let plain = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    // `camera.local:554/stream` has no scheme, it has a port.
-    let port = !rest.starts_with("//")
-        && rest.starts_with(|c: char| c.is_ascii_digit())
-        && scheme != "test";
-    (plain && !port).then_some((scheme, rest))
-}
-
-fn web(scheme: Scheme, text: &str) -> Result<SourceUri, String> {
-    let mut url = Url::parse(text).map_err(|error| {
-        format!("{error}; write {scheme}://host/path, and in a password write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25")
-    })?;
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(format!("it has no host; write {scheme}://host/path"));
-    }
-    let user = decoded(url.username(), "user")?;
-    let password = decoded(url.password().unwrap_or_default(), "password")?;
-    let credentials = (!user.is_empty() || !password.is_empty()).then_some((user, password));
-    // Neither fails for a URL with a host.
-    let stripped = url.set_username("").and_then(|()| url.set_password(None));
-    stripped.map_err(|()| "its user and password cannot be read".to_owned())?;
-    url.set_fragment(None);
-    Ok(SourceUri {
-        scheme,
-        place: Place::Url(url),
-        credentials,
-    })
-}
-
-fn srt(rest: &str) -> Result<SourceUri, String> {
-    const SHAPE: &str = "write srt://host:port?mode=caller, or srt://:port?mode=listener";
-    let (authority, query) = authority(rest).ok_or(SHAPE)?;
-    let (host, port) = host_and_port(authority, SHAPE)?;
-    let options = SrtOptions::parse(query, host.is_none())?;
-    if host.is_none() && options.mode != SrtMode::Listener {
-        return Err(format!("a {} needs a host; {SHAPE}", options.mode.as_str()));
-    }
-    Ok(SourceUri::at(
-        Scheme::Srt,
-        Place::Srt {
-            host,
-            port,
-            options,
-        },
-    ))
-}
-
-fn udp(rest: &str) -> Result<SourceUri, String> {
-    const SHAPE: &str =
-        "write udp://:5000 for any address, or udp://@239.1.1.1:5000 for a multicast group";
-    let (authority, query) = authority(rest).ok_or(SHAPE)?;
-    let authority = authority.strip_prefix('@').unwrap_or(authority);
-    let (host, port) = host_and_port(authority, SHAPE)?;
-    if !query.is_empty() {
-        return Err(format!("udp has no options; {SHAPE}"));
-    }
-    Ok(SourceUri::at(Scheme::Udp, Place::Udp { host, port }))
-}
-
-/// Splits `//host:port/?query` into `host:port` and `query`.
-fn authority(rest: &str) -> Option<(&str, &str)> {
-    let (head, query) = rest
-        .strip_prefix("//")?
-        .split_once('?')
-        .unwrap_or((rest.strip_prefix("//")?, ""));
-    let head = head.strip_suffix('/').unwrap_or(head);
-    (!head.contains(['/', '#'])).then_some((head, query))
-}
-
-fn host_and_port(authority: &str, shape: &str) -> Result<(Option<String>, u16), String> {
-    let (host, port) = authority
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.starts_with('[') || host.ends_with(']'))
-        .ok_or_else(|| format!("it has no port; {shape}"))?;
-    let port = port
-        .parse()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(|| format!("\"{port}\" is not a port (1 to 65535); {shape}"))?;
-    if host.is_empty() {
-        return Ok((None, port));
-    }
-    if host.contains('@') {
-        return Err(format!("it has a user in it; {shape}"));
-    }
-    let checked =
-        url::Host::parse(host).map_err(|_| format!("\"{host}\" is not a host; {shape}"))?;
-    let host = match checked {
-        url::Host::Domain(name) => name,
-        url::Host::Ipv4(address) => address.to_string(),
-        url::Host::Ipv6(address) => address.to_string(),
-    };
-    Ok((Some(host), port))
-}
-
-fn file_uri(rest: &str) -> Result<SourceUri, String> {
-    const SHAPE: &str = "write file:///path/to/file.mp4";
-    let path = match rest.strip_prefix("//") {
-        Some(after) if after.starts_with('/') => after,
-        Some(after) => after
-            .strip_prefix("localhost")
-            .filter(|path| path.starts_with('/'))
-            .ok_or_else(|| format!("a file's path is absolute; {SHAPE}"))?,
-        None if rest.starts_with('/') => rest,
-        None => return Err(format!("a file's path is absolute; {SHAPE}")),
-    };
-    if path.contains(['?', '#']) {
-        return Err("write ? as %3F and # as %23 in a file's path".to_owned());
-    }
-    file(&decoded(path, "path")?)
-}
-
-fn file(path: &str) -> Result<SourceUri, String> {
-    if path.contains('\0') || path.ends_with('/') {
-        return Err("it names no file; give the absolute path of a file".to_owned());
-    }
-    Ok(SourceUri::at(
-        Scheme::File,
-        Place::Path(PathBuf::from(path)),
-    ))
-}
-
-fn v4l2(rest: &str) -> Result<SourceUri, String> {
-    let device = rest
-        .strip_prefix("//")
-        .filter(|path| {
-            path.strip_prefix("/dev/").is_some_and(|name| {
-                !name.is_empty() && !name.contains("..") && !name.contains(['?', '#'])
-            })
-        })
-        .ok_or("a camera's device is under /dev; write v4l2:///dev/video0")?;
-    Ok(SourceUri::at(
-        Scheme::V4l2,
-        Place::Path(PathBuf::from(device)),
-    ))
-}
-
-fn decoded(text: &str, what: &str) -> Result<String, String> {
-    percent_decode_str(text)
-        .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| format!("its {what} is not UTF-8 after percent-decoding"))
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    }
 }

@@ -113,7 +113,7 @@ fn a_section_has_its_lines_in_legal_order() {
     for section in sections(&finish(ANSWER, &edit())).iter().skip(1) {
         let order: Vec<usize> = section
             .iter()
-            .map(|line| "micbka".find(&line[..1]).unwrap())
+            .map(|line| "micbka".find(line.chars().next().unwrap()).unwrap())
             .collect();
         assert!(order.is_sorted(), "{section:?}");
     }
