@@ -47,7 +47,7 @@ impl CatchUp {
         let past = t.saturating_sub(self.first).as_nanos();
         let from = self.end.saturating_sub(self.first).as_nanos();
         let to = self.end.saturating_sub(self.live).as_nanos();
-        // `from` is not 0: t < end and first <= live <= end, and first == end only if t < end fails below.
+        // With nothing cached `from` is 0; then every time before the end is sent at once.
         let moved = (past * to).checked_div(from).unwrap_or(0);
         self.live.saturating_add(nanos(moved))
     }

@@ -6,6 +6,8 @@ pub mod fingerprint;
 pub mod fragment;
 mod lines;
 pub mod offer;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{AnswerEdit, finish};
 pub use candidate::Candidate;

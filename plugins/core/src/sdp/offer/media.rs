@@ -152,6 +152,7 @@ fn codecs<'a>(
     section: &Section<'_>,
     formats: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<OfferedCodec>, OfferError> {
+    let mut seen: Vec<u8> = Vec::new();
     let mut codecs: Vec<OfferedCodec> = Vec::new();
     let mut retransmissions: Vec<(u8, u8)> = Vec::new();
     for format in formats {
@@ -164,9 +165,11 @@ fn codecs<'a>(
                     "the m= line of the {kind} section has a payload type that is not 0 to 127"
                 ))
             })?;
-        if codecs.iter().any(|codec| codec.pt == pt) {
+        // Each is looked up once, however often it is listed: the lookups walk over all lines.
+        if seen.contains(&pt) {
             continue;
         }
+        seen.push(pt);
         let fmtp = of_payload(section, "fmtp", pt).unwrap_or_default();
         let Some((encoding_name, clock_rate, channels)) = rtpmap(section, pt) else {
             // A format without a map is one that we do not know, no reason to refuse the others.
