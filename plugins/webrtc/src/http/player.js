@@ -68,13 +68,12 @@ function saySource() {
   say(state, plain(source.reason) || sentence, source.retryAt || retry.at);
 }
 
-/** A reason without the source's address, which is of no use to a viewer. */
+/** A reason as a sentence, without the source's address, which is of no use to a viewer. */
 function plain(reason) {
   const [, uri, rest] = /^([a-z0-9]+:\S*): (.+)$/is.exec(reason ?? "") ?? [];
-  if (!uri) return reason;
   const who = /^(rtsp|v4l2)/i.test(uri) ? "The camera" : "The source";
-  const whole = rest.replace(/^it /i, `${who} `).replace(/^its /i, `${who}'s `);
-  return whole[0].toUpperCase() + whole.slice(1);
+  const whole = uri ? rest.replace(/^it /i, `${who} `).replace(/^its /i, `${who}'s `) : (reason ?? "");
+  return whole.slice(0, 1).toUpperCase() + whole.slice(1);
 }
 
 // ---- Session
