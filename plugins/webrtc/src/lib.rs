@@ -14,7 +14,7 @@ mod viewers;
 mod worker;
 
 pub use sink::WhepSink;
-pub use transport::Transport;
+pub use transport::{Transport, configure};
 pub use viewers::{Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;

@@ -1,6 +1,9 @@
 //! Which ports and servers the sessions use.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+
+use parking_lot::Mutex;
 
 /// How sessions reach their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +12,21 @@ pub struct Transport {
     pub udp_ports: RangeInclusive<u16>,
     /// A STUN server as `stun://host:port`, to learn this machine's outer address.
     pub stun_server: Option<String>,
+    /// Further addresses that lead here (NAT, containers), announced with the same ports.
+    pub hosts: Vec<IpAddr>,
+}
+
+static CONFIGURED: Mutex<Option<Transport>> = Mutex::new(None);
+
+/// Sets how all sinks of this process reach their viewers, unless a sink's own properties say otherwise.
+/// Sinks that play already keep what they have.
+pub fn configure(transport: Transport) {
+    *CONFIGURED.lock() = Some(transport);
+}
+
+/// Gives what was configured.
+pub(crate) fn configured() -> Transport {
+    CONFIGURED.lock().clone().unwrap_or_default()
 }
 
 impl Default for Transport {
@@ -16,6 +34,7 @@ impl Default for Transport {
         Self {
             udp_ports: 0..=65535,
             stun_server: None,
+            hosts: Vec::new(),
         }
     }
 }

@@ -180,7 +180,7 @@ impl Viewers {
             return false;
         };
         let (done, freed) = tokio::sync::oneshot::channel::<()>();
-        let first = session.close_then("it left", move || drop(done));
+        let first = session.close_then("the viewer left", move || drop(done));
         drop(session);
         // Resolves with an error when the sender is dropped: that is the signal.
         drop(freed.await);
@@ -276,5 +276,5 @@ fn gone() -> Problem {
 
 /// The same for a session that never was and for one that is gone.
 pub(crate) fn no_session() -> Problem {
-    Problem::new(404, "There is no such session; it may have ended.")
+    Problem::new(404, "there is no such session; POST an offer for a new one")
 }

@@ -14,7 +14,6 @@ mod watchdog;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use sluice_core::{GroupLimits, SessionId};
@@ -22,7 +21,8 @@ use sluice_core::{GroupLimits, SessionId};
 pub(crate) use headers::Class;
 pub(crate) use member::{Lane, Member};
 use queue::{Item, Queue};
-pub(crate) use watchdog::{Pushing, is_watched, look};
+use watchdog::Pushing;
+pub(crate) use watchdog::{is_watched, look};
 
 use crate::packetize::Frame;
 
@@ -43,7 +43,6 @@ pub(crate) type Listener = Box<dyn Fn(Notice) + Send>;
 /// Handle of the fan-out thread; dropping it ends the thread.
 pub(crate) struct FanOut {
     queue: Arc<Queue>,
-    pushing: Arc<Pushing>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -55,14 +54,12 @@ impl FanOut {
     /// The system gives no more threads.
     pub(crate) fn start(limits: GroupLimits, listener: Listener) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let pushing = Pushing::watched();
-        let thread = thread::Thread::new(queue.clone(), pushing.clone(), limits, listener);
+        let thread = thread::Thread::new(queue.clone(), Pushing::watched(), limits, listener);
         let thread = std::thread::Builder::new()
             .name("sluice-fanout".to_owned())
             .spawn(move || thread.run())?;
         Ok(Self {
             queue,
-            pushing,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -92,11 +89,6 @@ impl FanOut {
     /// Drops the cached group of a track whose codec changed.
     pub(crate) fn forget(&self, track: usize) {
         self.queue.push(Item::Forget(track));
-    }
-
-    /// Says how long the push under way has lasted.
-    pub(crate) fn busy_for(&self) -> Duration {
-        self.pushing.lasting()
     }
 }
 

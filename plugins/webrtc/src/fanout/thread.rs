@@ -20,6 +20,9 @@ const KEY_FRAME_INTERVAL: Duration = Duration::from_secs(1);
 /// A viewer who was sent a key frame this recently needs no other one: it is still on its way.
 const FRESH: Duration = Duration::from_millis(1000);
 
+/// Cached frames that one viewer is sent before it is the next one's turn.
+const TURN: usize = 4;
+
 /// One viewer and its places.
 struct Viewer {
     member: Arc<Member>,
@@ -110,10 +113,8 @@ impl Thread {
             listener,
             ..
         } = self;
-        viewers.retain_mut(|viewer| {
-            let pusher = Pusher { pushing, listener };
-            viewer.take(frame, &mut lists, now, &pusher)
-        });
+        let pusher = Pusher { pushing, listener };
+        viewers.retain_mut(|viewer| viewer.take(frame, &mut lists, now, &pusher));
     }
 
     fn on_join(&mut self, member: Arc<Member>) {
@@ -160,10 +161,13 @@ impl Thread {
             tracks,
             ..
         } = self;
+        let pusher = Pusher { pushing, listener };
+        // Whoever has no picture yet comes before those who only catch up; live frames come before both,
+        // because the queue is looked at again after each turn.
         viewers.retain_mut(|viewer| {
-            let pusher = Pusher { pushing, listener };
-            viewer.catch_up(now, &pusher)
+            viewer.first_key.is_some() || viewer.catch_up(now, 1, &pusher)
         });
+        viewers.retain_mut(|viewer| viewer.catch_up(now, TURN, &pusher));
         for (track, state) in tracks {
             if state.gate.handle_timeout(now) {
                 listener(Notice::NeedKeyFrame(*track));
@@ -277,14 +281,17 @@ impl Viewer {
         true
     }
 
-    /// Sends what is due of the cached groups; `false` when the viewer takes no more.
-    fn catch_up(&mut self, now: Instant, pusher: &Pusher<'_>) -> bool {
+    /// Sends at most `turn` frames of the cached groups that are due; `false` when the viewer takes no more.
+    fn catch_up(&mut self, now: Instant, turn: usize, pusher: &Pusher<'_>) -> bool {
         let member = self.member.clone();
         for (lane, place) in member.lanes.iter().zip(&mut self.places) {
             let Place::CatchingUp(backlog) = place else {
                 continue;
             };
-            while let Some((frame, at)) = backlog.pop(now) {
+            for _ in 0..turn {
+                let Some((frame, at)) = backlog.pop(now) else {
+                    break;
+                };
                 let clock_rate = lane.clock_rate;
                 let list = packets_for(&frame, &lane.class, Moment { at, clock_rate });
                 if !pusher.push(&member, lane, list, frame.bytes) {

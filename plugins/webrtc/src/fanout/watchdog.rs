@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 
 /// The push that a fan-out thread is in.
 #[derive(Debug, Default)]
-pub(crate) struct Pushing(Mutex<Option<(Instant, Arc<Member>)>>);
+pub(super) struct Pushing(Mutex<Option<(Instant, Arc<Member>)>>);
 
 impl Pushing {
     /// Makes one that the process's watchdog looks at, four times a second.
@@ -32,12 +32,6 @@ impl Pushing {
     pub(super) fn end(&self) {
         let ended = self.0.lock().take();
         drop(ended);
-    }
-
-    /// Says how long the push under way has lasted.
-    pub(super) fn lasting(&self) -> Duration {
-        let since = self.0.lock().as_ref().map(|(since, _)| *since);
-        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     fn stuck(&self, now: Instant) -> Option<Arc<Member>> {

@@ -19,6 +19,8 @@ pub(super) struct Section {
     pub(super) encoding_name: &'static str,
     pub(super) clock_rate: u32,
     pub(super) ssrc: u32,
+    /// The format's parameters in the offer.
+    pub(super) fmtp: String,
     pub(super) class: Class,
 }
 
@@ -37,6 +39,9 @@ pub(super) struct Built {
     /// In the order of the sections.
     pub(super) pads: Vec<gst::Pad>,
 }
+
+/// URI of the header extension that names the section of a packet (RFC 8843, 15.1).
+pub(super) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
 /// URI of the extension that carries transport-wide sequence numbers.
 pub(super) const TWCC: &str =
@@ -158,6 +163,9 @@ fn caps(section: &Section) -> gst::Caps {
             i32::try_from(section.clock_rate).unwrap_or(i32::MAX),
         )
         .field("ssrc", section.ssrc);
+    if let Some((id, _mid)) = &class.mid {
+        caps = caps.field(format!("extmap-{id}"), MID);
+    }
     if let Some(id) = class.twcc {
         // By this the rtpsession knows where to write the transport-wide sequence number.
         caps = caps.field(format!("extmap-{id}"), TWCC);

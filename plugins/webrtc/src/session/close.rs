@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use gst::prelude::*;
+use sluice_core::whep::CloseReason;
 
 use super::{Phase, Session, build};
 use crate::worker;
@@ -39,6 +40,7 @@ impl Session {
                 }
                 Phase::Connecting | Phase::Verified | Phase::Playing { .. } => {
                     let first = std::mem::replace(&mut state.phase, Phase::Closing);
+                    state.machine.on_close(CloseReason::Left);
                     state.waiters.push(Box::new(done));
                     first
                 }

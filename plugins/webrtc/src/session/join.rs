@@ -3,24 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::interim::plan::{Choice, plan};
-use super::interim::sdp::{AnswerEdit, Offer, OfferedMedia, finish};
-use sluice_core::{Codec, Kind, Problem, SessionId, Track};
+use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::sdp::{AnswerEdit, OfferedMedia, finish};
+use sluice_core::{Choice, Codec, Fingerprint, Kind, Offer, Problem, SessionId, Track, plan};
 
-use super::build::{self, Section, TWCC, Time};
-use super::trickle::Trickle;
-use super::{Session, certificate, negotiate};
+use super::build::{self, MID, Section, TWCC, Time};
+use super::{Beginning, Session, certificate, negotiate};
 use crate::fanout::{Class, Lane, Member};
 use crate::producer::{Offered, Producer};
 use crate::viewers::Joined;
 use crate::worker;
 
-/// URI of the header extension that names the section of a packet (RFC 8843, 15.1).
-const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
-
 /// What the blocking part needs.
 struct Order {
     id: SessionId,
+    tag: [u8; 12],
     producer: Arc<Producer>,
     offer: Offer,
     text: String,
@@ -37,26 +34,29 @@ struct Order {
 /// 400 to 422 when the offer is at fault or cannot be served, 503 when this side cannot.
 pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, Problem> {
     let created = Instant::now();
-    let offer = Offer::parse(text).map_err(|error| Problem::new(error.status, error.sentence))?;
+    let offer = Offer::parse(text)?;
     let tracks = producer.tracks();
     if tracks.is_empty() {
-        return Err(unavailable("The source has no tracks yet."));
+        return Err(unavailable("the source has sent no pictures or sound yet"));
     }
     let limit = producer.limits().max_viewers as usize;
     if limit > 0 && producer.count() >= limit {
-        return Err(unavailable("There are as many viewers as are allowed."));
+        return Err(unavailable(
+            "there are as many viewers as this path may have",
+        ));
     }
     let (sections, codecs) = sections(&tracks, &offer)?;
     let (clock, base_time) = producer
         .time()
-        .ok_or_else(|| unavailable("The source is not playing yet."))?;
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|_error| unavailable("There is no randomness."))?;
+        .ok_or_else(|| unavailable("the source is not playing yet"))?;
+    let (id, tag) = random_names()?;
     let order = Order {
-        id: SessionId::from_random(bits),
+        id,
+        tag,
         producer,
+        // mDNS names and TCP would only keep libnice busy.
+        text: without_useless_candidates(text),
         offer,
-        text: text.to_owned(),
         sections,
         codecs,
         time: Time { clock, base_time },
@@ -64,14 +64,13 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
     };
     let (reply, made) = tokio::sync::oneshot::channel();
     worker::run(move || {
-        let made = order.run();
-        if let Err(Ok((session, _))) = reply.send(made) {
+        if let Err(Ok((session, _))) = reply.send(order.run()) {
             session.close("the client did not wait for its answer");
         }
     });
     let (_session, joined) = made
         .await
-        .map_err(|_panicked| Problem::new(500, "The session could not be built."))??;
+        .map_err(|_panicked| Problem::new(500, "the session could not be built"))??;
     Ok(joined)
 }
 
@@ -79,11 +78,16 @@ fn unavailable(sentence: &str) -> Problem {
     Problem::new(503, sentence).retry_after(Duration::from_secs(2))
 }
 
+fn random_names() -> Result<(SessionId, [u8; 12]), Problem> {
+    let (mut id, mut tag) = ([0; 16], [0; 12]);
+    getrandom::fill(&mut id)
+        .and_then(|()| getrandom::fill(&mut tag))
+        .map_err(|_error| unavailable("this machine has no randomness"))?;
+    Ok((SessionId::from_random(id), tag))
+}
+
 /// Decides which track goes into which section of the offer.
-fn sections(
-    offered: &[Offered],
-    offer: &Offer,
-) -> Result<(Vec<Section>, Vec<Codec>), Problem> {
+fn sections(offered: &[Offered], offer: &Offer) -> Result<(Vec<Section>, Vec<Codec>), Problem> {
     let tracks: Vec<Track> = offered.iter().map(|track| track.track.clone()).collect();
     let plan = plan(&tracks, offer);
     if let Some(problem) = plan.refusal() {
@@ -96,20 +100,12 @@ fn sections(
             continue;
         };
         let media = offer
-            .media
-            .iter()
-            .enumerate()
-            .find(|(_, media)| media.kind == Some(kind) && !media.port_zero);
+            .media_of(kind)
+            .and_then(|media| Some((offer.index_of(&media.mid)?, media)));
         if let (Some((mline, media)), Some(offered)) = (media, offered.get(*track)) {
             codecs.push(offered.track.codec);
             sections.extend(section(mline, media, offered, *pt));
         }
-    }
-    if sections.is_empty() {
-        return Err(Problem::new(
-            422,
-            "Nothing of the source fits into this offer.",
-        ));
     }
     sections.sort_by_key(|section| section.mline);
     Ok((sections, codecs))
@@ -121,6 +117,7 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
         let mut extmap = media.extmap.iter();
         extmap.find(|(_, known)| known == uri).map(|(id, _)| *id)
     };
+    let mut codecs = media.codecs.iter();
     Some(Section {
         mline,
         track: offered.id,
@@ -128,6 +125,10 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
         encoding_name: codec.encoding_name()?,
         clock_rate: codec.clock_rate(),
         ssrc: offered.ssrc,
+        fmtp: codecs
+            .find(|codec| codec.pt == pt)
+            .map(|codec| codec.fmtp.clone())
+            .unwrap_or_default(),
         class: Class {
             payload_type: pt,
             mid: extension(MID).map(|id| (id, media.mid.clone())),
@@ -141,50 +142,65 @@ impl Order {
     fn run(self) -> Result<(Arc<Session>, Joined), Problem> {
         let failed = |error: String| {
             tracing::error!(viewer = %self.id, error, "no session");
-            unavailable("The session could not be built; see the gateway's log.")
+            unavailable("the session could not be built; see the gateway's log")
         };
         let certificate = certificate::ours().map_err(failed)?;
         let transport = self.producer.limits().transport;
-        let built = build::build(&self.time, &transport, certificate, &self.sections)
-            .map_err(failed)?;
+        let built =
+            build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
         let lanes = self.sections.iter().zip(&built.pads);
-        let lanes = lanes
-            .map(|(section, pad)| Lane {
-                track: section.track,
-                video: section.video,
-                clock_rate: section.clock_rate,
-                class: section.class.clone(),
-                pad: pad.clone(),
-            })
-            .collect();
-        let member = Member::new(self.id.clone(), lanes);
-        let trickle = Trickle::new(&self.offer, self.created);
-        let etag = trickle.etag();
-        // In the list before the answer is known to anyone: it may connect before the reply is read.
-        let session = Session::new(
-            self.id.clone(),
-            &self.producer,
+        let lanes = lanes.map(|(section, pad)| Lane {
+            track: section.track,
+            video: section.video,
+            clock_rate: section.clock_rate,
+            class: section.class.clone(),
+            pad: pad.clone(),
+        });
+        let beginning = Beginning {
+            member: Member::new(self.id.clone(), lanes.collect()),
             built,
-            member,
-            self.codecs.clone(),
-            self.offer.fingerprint.clone(),
-            trickle,
-            self.created,
-        );
+            codecs: self.codecs.clone(),
+            tag: self.tag,
+            created: self.created,
+        };
+        // In the list before the answer is known to anyone: it may connect before the reply is read.
+        let session = Session::new(&self.producer, &self.offer, beginning);
         self.producer.add_session(&session);
         let answer = negotiate::answer(&session.webrtcbin, &self.text)
             .map_err(failed)
             .inspect_err(|_problem| session.close("it could not be answered"))?;
         let edit = AnswerEdit {
-            fingerprint: certificate.fingerprint,
-            ..AnswerEdit::default()
+            stream: "sluice".to_owned(),
+            fingerprint: Some(Fingerprint::sha256(certificate.fingerprint)),
+            announce: transport.hosts,
         };
         let joined = Joined {
             id: self.id.clone(),
-            answer: finish(&answer, &edit),
-            etag,
+            answer: with_formats(&finish(&answer, &edit), &self.sections),
+            etag: session.etag(),
             link: Vec::new(),
         };
         Ok((session, joined))
     }
+}
+
+/// webrtcbin leaves H.264's profile out of the answer, and without it a profile is meant that the offer's
+/// payload type may not have: the offer's own words are repeated.
+fn with_formats(answer: &str, sections: &[Section]) -> String {
+    let mut out = String::with_capacity(answer.len() + 64);
+    for line in answer.lines() {
+        let format = sections.iter().find(|section| {
+            let prefix = format!("a=fmtp:{} ", section.class.payload_type);
+            section.encoding_name == "H264" && line.starts_with(&prefix)
+        });
+        match format {
+            Some(section) => {
+                let payload_type = section.class.payload_type;
+                out.push_str(&format!("a=fmtp:{payload_type} {}", section.fmtp));
+            }
+            None => out.push_str(line),
+        }
+        out.push_str("\r\n");
+    }
+    out
 }

@@ -3,7 +3,6 @@
 mod build;
 mod certificate;
 mod close;
-mod interim;
 mod join;
 mod negotiate;
 mod stats;
@@ -17,8 +16,8 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gst_webrtc::WebRTCPeerConnectionState as ConnectionState;
 use parking_lot::Mutex;
-use interim::sdp::Fingerprint;
-use sluice_core::{Codec, SessionId};
+use sluice_core::whep::{CloseReason, Deadlines, Session as Machine};
+use sluice_core::{Codec, Fingerprint, Offer, SessionId};
 
 use crate::fanout::Member;
 use crate::producer::Producer;
@@ -26,13 +25,6 @@ use crate::viewers::ViewerEvent;
 
 use build::Built;
 pub(crate) use join::join;
-
-/// A viewer who is not connected by then is given up.
-const CONNECT: Duration = Duration::from_secs(30);
-
-/// A viewer who is sent media and says nothing for this long is gone: every browser reports each second or
-/// two. ICE of GStreamer 1.22 would take 47 s to notice (F2).
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Where a session is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,23 +47,34 @@ struct State {
     phase: Phase,
     /// Called when the session is closed.
     waiters: Vec<Waiter>,
-    trickle: trickle::Trickle,
+    machine: Machine,
+}
+
+/// What a session begins with.
+struct Beginning {
+    member: Arc<Member>,
+    built: Built,
+    codecs: Vec<Codec>,
+    tag: [u8; 12],
+    created: Instant,
 }
 
 /// One viewer's session.
 pub(crate) struct Session {
     id: SessionId,
-    /// Tells this session from all others in the `Debug` output and in stats.
+    /// Of the tracks that the viewer is sent.
     codecs: Vec<Codec>,
     producer: Weak<Producer>,
     member: Arc<Member>,
     offered: Fingerprint,
+    /// Of the offer's sections, in order.
+    mids: Vec<String>,
+    /// The section whose transport carries all.
+    transport: usize,
     created: Instant,
     state: Mutex<State>,
     pipeline: gst::Pipeline,
     webrtcbin: gst::Element,
-    /// Milliseconds after `created` at which RTCP last came.
-    heard: AtomicU64,
     key_frames_wanted: AtomicU64,
 }
 
@@ -85,8 +88,8 @@ pub(crate) fn look(now: Instant) {
         sessions.iter().filter_map(Weak::upgrade).collect()
     };
     for session in sessions {
-        if let Some(why) = session.overdue(now) {
-            session.close(why);
+        if let Some(reason) = session.overdue(now) {
+            session.close(&reason.to_string());
         }
     }
 }
@@ -122,37 +125,42 @@ impl Session {
     }
 
     /// Puts a built pipeline under watch.
-    fn new(
-        id: SessionId,
-        producer: &Arc<Producer>,
-        built: Built,
-        member: Arc<Member>,
-        codecs: Vec<Codec>,
-        offered: Fingerprint,
-        trickle: trickle::Trickle,
-        created: Instant,
-    ) -> Arc<Self> {
+    fn new(producer: &Arc<Producer>, offer: &Offer, beginning: Beginning) -> Arc<Self> {
+        let Beginning {
+            member,
+            built,
+            codecs,
+            tag,
+            created,
+        } = beginning;
+        let machine = Machine::new(offer, tag, Deadlines::default(), created);
         let session = Arc::new(Self {
-            id,
+            id: member.id.clone(),
             codecs,
             producer: Arc::downgrade(producer),
             member,
-            offered,
+            offered: offer.fingerprint.clone(),
+            mids: offer.media.iter().map(|media| media.mid.clone()).collect(),
+            transport: offer.transport_index().unwrap_or(0),
             created,
             state: Mutex::new(State {
                 phase: Phase::Connecting,
                 waiters: Vec::new(),
-                trickle,
+                machine,
             }),
             pipeline: built.pipeline,
             webrtcbin: built.webrtcbin,
-            heard: AtomicU64::new(0),
             key_frames_wanted: AtomicU64::new(0),
         });
         SESSIONS.lock().push(Arc::downgrade(&session));
         session.watch_connection();
         session.watch_key_frame_requests();
         session
+    }
+
+    /// Gives the entity tag of the ICE session.
+    fn etag(&self) -> String {
+        self.state.lock().machine.etag()
     }
 
     fn watch_connection(self: &Arc<Self>) {
@@ -169,8 +177,8 @@ impl Session {
         tracing::debug!(viewer = %self.id, ?state, "connection");
         match state {
             ConnectionState::Connected => self.on_connected(),
-            ConnectionState::Failed => self.close("its connection failed"),
-            ConnectionState::Closed => self.close("it closed the connection"),
+            ConnectionState::Failed => self.close(&CloseReason::Failed.to_string()),
+            ConnectionState::Closed => self.close(&CloseReason::Left.to_string()),
             // Disconnected may become connected again; the silence is counted.
             _ => {}
         }
@@ -181,7 +189,7 @@ impl Session {
         let is_peer = dtlsdec.is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, &self.offered));
         if !is_peer {
             tracing::warn!(viewer = %self.id, "the certificate is not the one that the offer named");
-            self.close("its certificate is not the one that its offer named");
+            self.close(&CloseReason::WrongFingerprint.to_string());
             return;
         }
         {
@@ -190,11 +198,23 @@ impl Session {
                 return;
             }
             state.phase = Phase::Verified;
+            state.machine.on_connected(Instant::now());
         }
         self.watch_reports();
-        self.hear();
+        self.tell_latency();
         if let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) {
             fanout.join(self.member.clone());
+        }
+    }
+
+    /// Without a latency the rtpsession knows no running time, and its sender reports would say nothing of
+    /// how sound and pictures belong together. Buffers leave when they come: it is zero.
+    fn tell_latency(&self) {
+        let pad = self
+            .inner("rtpsession")
+            .and_then(|rtpsession| rtpsession.static_pad("send_rtp_src"));
+        if let Some(pad) = pad {
+            pad.send_event(gst::event::Latency::new(gst::ClockTime::ZERO));
         }
     }
 
@@ -242,23 +262,18 @@ impl Session {
     }
 
     fn hear(&self) {
-        let ms = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(ms, Relaxed);
+        self.state.lock().machine.on_heard(Instant::now());
     }
 
-    fn overdue(&self, now: Instant) -> Option<&'static str> {
-        match self.state.lock().phase {
-            Phase::Connecting => (now.saturating_duration_since(self.created) > CONNECT)
-                .then_some("it did not connect within 30 s"),
-            Phase::Verified | Phase::Playing { .. } => {
-                // While the source is silent, so may the viewer be.
-                let flowing = self.member.sent.flowing_since(now)?;
-                let heard = self.created + Duration::from_millis(self.heard.load(Relaxed));
-                (now.saturating_duration_since(heard.max(flowing)) > SILENCE)
-                    .then_some("nothing came from it for 30 s")
-            }
-            Phase::Closing | Phase::Closed => None,
+    fn overdue(&self, now: Instant) -> Option<CloseReason> {
+        let mut state = self.state.lock();
+        match self.member.sent.flowing_since(now) {
+            // A run of media that has just begun gives the viewer its time to report.
+            Some(flowing) => state.machine.on_heard(flowing),
+            // While the source is silent, so may the viewer be.
+            None => state.machine.on_heard(now),
         }
+        state.machine.handle_timeout(now)
     }
 
     /// Finds an element deep in webrtcbin; with everything bundled there is one of each.

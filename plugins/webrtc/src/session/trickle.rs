@@ -1,21 +1,59 @@
-//! PATCH: candidates that come after the offer.
+//! PATCH: candidates that come after the offer (RFC 8838, RFC 8840).
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use sluice_core::Problem;
+use gst::prelude::*;
+use sluice_core::whep::Patch;
+use sluice_core::{Problem, TrickleFragment};
 
-use super::Session;
-use super::interim::sdp::Offer;
-use crate::viewers::Patched;
+use super::{Phase, Session};
+use crate::viewers::{Patched, no_session};
 
-pub(super) struct Trickle { etag: String }
-impl Trickle {
-    pub(super) fn new(_offer: &Offer, _now: Instant) -> Self { Self { etag: "\"1\"".to_owned() } }
-    pub(super) fn etag(&self) -> String { self.etag.clone() }
-}
 impl Session {
-    pub(crate) fn patch(self: &Arc<Self>, _c: Option<&str>, _m: Option<&str>, _b: &str) -> Result<Patched, Problem> {
-        Ok(Patched::Trickled)
+    /// Takes a PATCH; the session goes on whatever it was.
+    ///
+    /// # Errors
+    ///
+    /// 404, 415, 428, 412, 400 and 413 as RFC 9725, 4.3 has them; 422 for an ICE restart.
+    pub(crate) fn patch(
+        self: &Arc<Self>,
+        content_type: Option<&str>,
+        if_match: Option<&str>,
+        body: &str,
+    ) -> Result<Patched, Problem> {
+        let patch = {
+            let state = self.state.lock();
+            if matches!(state.phase, Phase::Closing | Phase::Closed) {
+                return Err(no_session());
+            }
+            state.machine.on_patch(content_type, if_match, body)?
+        };
+        match patch {
+            Patch::Trickle(fragment) => {
+                self.add_candidates(&fragment);
+                Ok(Patched::Trickled)
+            }
+            Patch::Restart(_fragment) => Err(Problem::new(
+                422,
+                "ICE cannot be restarted in this session; POST an offer for a new one",
+            )),
+        }
+    }
+
+    /// webrtcbin queues them; this does not wait. With everything bundled there is one transport, and
+    /// what names no section means that one.
+    fn add_candidates(&self, fragment: &TrickleFragment) {
+        for (mid, candidate) in fragment.candidates() {
+            if !candidate.usable() {
+                continue;
+            }
+            let named = mid.and_then(|mid| self.mids.iter().position(|known| known == mid));
+            let Ok(mline) = u32::try_from(named.unwrap_or(self.transport)) else {
+                continue;
+            };
+            let text = candidate.to_string();
+            self.webrtcbin
+                .emit_by_name::<()>("add-ice-candidate", &[&mline, &text]);
+        }
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gst::prelude::*;
 use sha2::{Digest, Sha256, Sha384, Sha512};
-use super::interim::sdp::Fingerprint;
+use sluice_core::Fingerprint;
 
 /// Says whether the certificate that the peer showed is the one that its offer named.
 ///
@@ -16,7 +16,7 @@ pub(super) fn is_peer(dtlsdec: &gst::Element, offered: &Fingerprint) -> bool {
 }
 
 fn fits(der: &[u8], offered: &Fingerprint) -> bool {
-    let digest = match offered.algorithm.to_ascii_lowercase().as_str() {
+    let digest = match offered.algorithm.as_str() {
         "sha-256" => Sha256::digest(der).to_vec(),
         "sha-384" => Sha384::digest(der).to_vec(),
         "sha-512" => Sha512::digest(der).to_vec(),

@@ -106,7 +106,11 @@ impl Input {
         let Some(codec) = self.chain.lock().as_ref().map(|chain| chain.codec) else {
             return;
         };
-        if let Some(reorders) = self.judge.lock().on_frame(codec, buffer, key) {
+        let verdict = match buffer.map_readable() {
+            Ok(unit) => self.judge.lock().on_frame(codec, &unit, key),
+            Err(_unreadable) => None,
+        };
+        if let Some(reorders) = verdict {
             self.producer.set_seen(self.id, reorders);
         }
         if key {

@@ -1,38 +1,32 @@
 //! Can this video be passed through? Browsers show garbage when pictures come in another order than shown.
 
-use sluice_core::Codec;
+use sluice_core::{Codec, Sps, h264, h265};
 
-/// Frames without reordering after which a stream that does not say is taken to have none.
+/// Frames without a B-slice after which a stream that does not say is taken to have none.
 const ENOUGH: u32 = 4;
 
 /// Watches one video track.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     frames: u32,
-    latest: Option<gst::ClockTime>,
+    /// What the parameter sets say.
+    said: Option<bool>,
     verdict: Option<bool>,
 }
 
 impl Judge {
     /// Takes an access unit; gives a verdict when there is a new one: whether pictures are reordered.
-    pub(super) fn on_frame(
-        &mut self,
-        codec: Codec,
-        buffer: &gst::BufferRef,
-        key: bool,
-    ) -> Option<bool> {
+    pub(super) fn on_frame(&mut self, codec: Codec, unit: &[u8], key: bool) -> Option<bool> {
         if self.verdict == Some(true) {
             return None;
         }
         self.frames = self.frames.saturating_add(1);
-        let pts = buffer.pts();
-        // In decoding order, a picture that is shown before an earlier one is a B-frame's doing. After a
-        // key frame time may go back for other reasons.
-        let back = !key && pts.zip(self.latest).is_some_and(|(pts, last)| pts < last);
-        self.latest = pts;
         let verdict = match codec {
-            Codec::H264 | Codec::H265 if back => Some(true),
-            Codec::H264 | Codec::H265 => (self.frames >= ENOUGH).then_some(false),
+            Codec::H264 => self.by_slices(key.then(|| h264::sps(unit)).flatten(), || {
+                h264::has_b_slices(unit)
+            }),
+            Codec::H265 => self.by_slices(key.then(|| h265::sps(unit)).flatten(), || false),
+            // They hold a picture back in a way of their own, which browsers follow.
             _ => Some(false),
         };
         if verdict.is_none() || verdict == self.verdict {
@@ -40,5 +34,40 @@ impl Judge {
         }
         self.verdict = verdict;
         verdict
+    }
+
+    fn by_slices(&mut self, sps: Option<Sps>, has_b_slices: impl Fn() -> bool) -> Option<bool> {
+        if let Some(sps) = sps {
+            // Baseline has no B-slices, whether or not the SPS says so.
+            self.said = sps.reorders().or((sps.profile_idc == 66).then_some(false));
+        }
+        match self.said {
+            // Some encoders allow for reordering and never do it: only slices are proof.
+            Some(false) => Some(false),
+            Some(true) | None if has_b_slices() => Some(true),
+            Some(true) | None => (self.frames >= ENOUGH).then_some(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vp8_is_passed_at_once() {
+        let mut judge = Judge::default();
+        assert_eq!(judge.on_frame(Codec::Vp8, &[0], true), Some(false));
+        assert_eq!(judge.on_frame(Codec::Vp8, &[0], false), None);
+    }
+
+    #[test]
+    fn h264_that_does_not_say_is_passed_after_a_few_frames() {
+        let mut judge = Judge::default();
+        let slice = [0, 0, 0, 1, 0x41, 0xe0, 0, 0];
+        let verdicts: Vec<_> = (0..6)
+            .map(|_| judge.on_frame(Codec::H264, &slice, false))
+            .collect();
+        assert_eq!(verdicts, [None, None, None, Some(false), None, None]);
     }
 }

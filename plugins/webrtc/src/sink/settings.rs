@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_core::{GroupLimits, RouteId};
 
 use crate::producer::Limits;
-use crate::transport::Transport;
+use crate::transport::{Transport, configured};
 
 /// Properties, parsed.
 #[derive(Debug, Clone)]
@@ -38,13 +38,22 @@ impl Settings {
     /// Gives what the producer needs of them.
     pub(super) fn limits(&self) -> Limits {
         Limits {
-            transport: Transport {
-                udp_ports: self.udp_port_min..=self.udp_port_max.max(self.udp_port_min),
-                stun_server: self.stun_server.clone(),
-            },
+            transport: self.transport(),
             max_viewers: self.max_viewers,
             group: self.group,
         }
+    }
+
+    fn transport(&self) -> Transport {
+        let mut transport = configured();
+        let ports = self.udp_port_min..=self.udp_port_max.max(self.udp_port_min);
+        if ports != (0..=u16::MAX) {
+            transport.udp_ports = ports;
+        }
+        if self.stun_server.is_some() {
+            transport.stun_server.clone_from(&self.stun_server);
+        }
+        transport
     }
 
     /// Gives the longest cached group, in milliseconds.
