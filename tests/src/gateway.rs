@@ -163,6 +163,11 @@ impl Gateway {
         &self.process
     }
 
+    /// Its process, for those who end it.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     /// Its config file.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("sluice.yaml")

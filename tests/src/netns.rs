@@ -79,8 +79,9 @@ impl Netns {
     /// Counts UDP packets that leave towards this port, from now on.
     pub fn count_udp_to(&self, port: u16) -> Counter {
         let rules = format!(
-            "table inet sluicetest {{ chain out {{ type filter hook output priority 0; \
-             udp dport {port} counter; }} }}"
+            "add table inet sluicetest; \
+             add chain inet sluicetest out {{ type filter hook output priority 0; }}; \
+             add rule inet sluicetest out udp dport {port} counter"
         );
         run(self.command("nft").arg(rules));
         Counter {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ pub struct Process {
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -32,11 +34,12 @@ impl Process {
             .unwrap_or_else(|e| panic!("{name} does not start ({command:?}): {e}"));
         let (tx, lines) = channel();
         let log = Arc::new(Mutex::new(String::new()));
+        let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            follow(stdout, Arc::clone(&log), Some(tx));
+            readers.push(follow(stdout, Arc::clone(&log), Some(tx)));
         }
         if let Some(stderr) = child.stderr.take() {
-            follow(stderr, Arc::clone(&log), None);
+            readers.push(follow(stderr, Arc::clone(&log), None));
         }
         let stdin = child.stdin.take();
         Self {
@@ -45,6 +48,7 @@ impl Process {
             stdin,
             lines,
             log,
+            readers,
         }
     }
 
@@ -111,9 +115,23 @@ impl Process {
         );
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for the last of its output.
     pub fn wait_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
-        within(limit, || self.child.try_wait().ok().flatten())
+        let status = within(limit, || self.child.try_wait().ok().flatten())?;
+        // A grandchild may hold the pipe: its silence is not waited for.
+        let read = || {
+            self.readers
+                .iter()
+                .all(JoinHandle::is_finished)
+                .then_some(())
+        };
+        within(secs(2), read);
+        Some(status)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
     /// Kills it at once, as `kill -9` does.
@@ -130,7 +148,11 @@ impl Drop for Process {
     }
 }
 
-fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>, tx: Option<Sender<String>>) {
+fn follow(
+    stream: impl Read + Send + 'static,
+    log: Arc<Mutex<String>>,
+    tx: Option<Sender<String>>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { return };
@@ -143,7 +165,7 @@ fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>, tx: Optio
                 drop(tx.send(line));
             }
         }
-    });
+    })
 }
 
 /// Runs a command to its end and returns its stdout.

@@ -243,6 +243,22 @@ impl Viewer {
             .unwrap_or_else(|| panic!("no {more} frames within {limit:?}: {:?}", self.counts()));
     }
 
+    /// Waits until `more` further audio packets have come.
+    ///
+    /// # Panics
+    /// When they do not come in time, with what came.
+    pub fn wait_audio(&self, more: u64, limit: Duration) {
+        let before = self.counts().audio.received;
+        let enough = || (self.counts().audio.received >= before + more).then_some(());
+        let why = || {
+            panic!(
+                "no {more} audio packets within {limit:?}: {:?}",
+                self.counts()
+            )
+        };
+        within(limit, enough).unwrap_or_else(why);
+    }
+
     /// Ends the session by its `Location`.
     ///
     /// # Panics

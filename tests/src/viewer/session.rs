@@ -16,6 +16,8 @@ use crate::stamp;
 
 /// A browser asks for a key frame about this often while it has none.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// More than str0m needs to say goodbye.
+const CLOSING_STEPS: usize = 20;
 /// A stamp sits in front of a frame's first slice.
 const STAMP_WITHIN: usize = 300;
 
@@ -115,7 +117,14 @@ impl Session {
     pub(super) fn hang_up(&mut self, now: Instant) {
         if !self.closed {
             self.rtc.close().ok();
-            self.drain(now);
+            // BYE and close_notify leave one after the other.
+            for _ in 0..CLOSING_STEPS {
+                self.drain(now);
+                if !self.rtc.is_alive() {
+                    break;
+                }
+                self.on_timeout(now);
+            }
             self.closed = true;
         }
     }

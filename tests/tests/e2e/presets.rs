@@ -45,7 +45,7 @@ impl Scene {
     }
 
     /// A viewer gets a picture and goes on getting it.
-    fn plays(&self, preset: &Path, process: &Process) {
+    fn plays(&self, preset: &Path, process: &mut Process) {
         let url = format!("http://127.0.0.1:{}/live/whep", self.http);
         let up = within(secs(30), || {
             std::net::TcpStream::connect(("127.0.0.1", self.http)).ok()
@@ -92,10 +92,10 @@ fn preset(name: &str) -> PathBuf {
 fn runs_in_the_gateway(name: &str) {
     let (scene, preset) = (Scene::new(), preset(name));
     let yaml = std::fs::read_to_string(preset.join("gateway.yaml")).expect("gateway.yaml");
-    let gateway = GatewayOptions::new()
+    let mut gateway = GatewayOptions::new()
         .yaml_text(&scene.localise(&yaml))
         .spawn();
-    scene.plays(&preset, gateway.process());
+    scene.plays(&preset, gateway.process_mut());
 }
 
 fn runs_in_gst_launch(name: &str) {
@@ -110,8 +110,8 @@ fn runs_in_gst_launch(name: &str) {
     let folder = plugins.parent().expect("a file is in a folder");
     let mut command = Command::new("bash");
     command.args(["-c", &line]).env("GST_PLUGIN_PATH", folder);
-    let process = Process::spawn("gst-launch", &mut command);
-    scene.plays(&preset, &process);
+    let mut process = Process::spawn("gst-launch", &mut command);
+    scene.plays(&preset, &mut process);
 }
 
 #[test]
