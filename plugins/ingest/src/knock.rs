@@ -1,5 +1,6 @@
 //! Tries a camera's port while its next dial is far off, so that it plays soon after it is back.
 
+use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, Sender, SyncSender, channel};
 use std::time::Duration;
@@ -50,6 +51,40 @@ impl Knock {
             .ok()?;
         Some(Self { _running: running })
     }
+}
+
+/// Says why a source cannot be connected to; rtspsrc itself calls everything a "generic error". Blocks for as
+/// long as a connection may take; `None` when the port is open.
+pub(crate) fn diagnose(uri: &SourceUri) -> Option<&'static str> {
+    if !is_over_tcp(uri.scheme()) {
+        return None;
+    }
+    let addresses = match (uri.host()?, uri.port()?).to_socket_addrs() {
+        Ok(addresses) => addresses,
+        Err(_) => return Some("cannot be reached: its host name is unknown"),
+    };
+    let mut cause = None;
+    for address in addresses {
+        let error = TcpStream::connect_timeout(&address, PATIENCE).err()?;
+        cause = Some(match error.kind() {
+            ErrorKind::ConnectionRefused => "refused the connection: nothing listens at that port",
+            ErrorKind::TimedOut => {
+                "does not answer: it is switched off, or a firewall is in between"
+            }
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+                "cannot be reached: there is no route to it"
+            }
+            _ => "cannot be connected to",
+        });
+    }
+    cause
+}
+
+const fn is_over_tcp(scheme: Scheme) -> bool {
+    matches!(
+        scheme,
+        Scheme::Rtsp | Scheme::Rtsps | Scheme::Http | Scheme::Https
+    )
 }
 
 fn is_open(host: &str, port: u16) -> bool {

@@ -474,7 +474,7 @@ impl Supervisor {
         );
         let away = matches!(
             failure,
-            Failure::Lost | Failure::Unreachable | Failure::Timeout | Failure::Stalled
+            Failure::Lost | Failure::Unreachable | Failure::Timeout
         );
         self.knock = match self.uri(source) {
             Some(uri) if away => Knock::start(source, uri, self.sender.clone()),

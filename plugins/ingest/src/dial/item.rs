@@ -10,6 +10,7 @@ use sluice_core::{Scheme, SourceUri};
 use super::{BUILDERS, Command, Operator};
 use crate::failure::{Fault, classify};
 use crate::feed::{Feed, Pace};
+use crate::knock::diagnose;
 use crate::outlet::Outlet;
 use crate::report::{DialEvent, Reports};
 use crate::route::Plumbing;
@@ -38,7 +39,7 @@ impl Item {
         let reports = &operator.reports;
         let feed = Arc::new(Feed::new(number, pace(uri.scheme()), turn, reports.clone()));
         let subject = subject(uri.scheme());
-        listen(&pipeline, &feed, subject, reports, &operator.commands);
+        listen(&pipeline, &feed, uri, reports, &operator.commands);
         let commands = operator.commands.clone();
         let plumbing = Plumbing::new(
             &pipeline,
@@ -112,12 +113,13 @@ const fn pace(scheme: Scheme) -> Pace {
 fn listen(
     pipeline: &gst::Pipeline,
     feed: &Arc<Feed>,
-    subject: &'static str,
+    uri: &SourceUri,
     reports: &Reports,
     commands: &SyncSender<Command>,
 ) {
     let Some(bus) = pipeline.bus() else { return };
     let (feed, reports, commands) = (Arc::clone(feed), reports.clone(), commands.clone());
+    let (uri, subject) = (uri.clone(), subject(uri.scheme()));
     let tell = move |command| commands.try_send(command).unwrap_or_default();
     bus.set_sync_handler(move |_, message| {
         if feed.is_closed() {
@@ -131,11 +133,13 @@ fn listen(
                     "{subject}: {} ({debug:?})",
                     error.error()
                 );
-                reports.send(DialEvent::Failed(classify(
-                    subject,
-                    &error.error(),
-                    debug.as_deref(),
-                )));
+                let mut fault = classify(subject, &error.error(), debug.as_deref());
+                if fault.failure == Failure::Unreachable
+                    && let Some(words) = diagnose(&uri)
+                {
+                    fault = Fault::new(fault.failure, format!("{subject} {words}."));
+                }
+                reports.send(DialEvent::Failed(fault));
             }
             gst::MessageView::Eos(_) => tell(Command::Ended(feed.item)),
             gst::MessageView::Progress(progress) => {

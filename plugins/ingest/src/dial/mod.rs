@@ -164,7 +164,9 @@ impl Operator {
             let command = match self.receive(inbox) {
                 Ok(command) => command,
                 Err(RecvTimeoutError::Timeout) => {
-                    playing = self.fall_back_to_tcp(playing);
+                    if !self.has_arrived() {
+                        playing = self.fall_back_to_tcp(playing);
+                    }
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -198,16 +200,18 @@ impl Operator {
         let watched = self
             .played
             .filter(|_| self.order.transport == Transport::Auto && !self.over_tcp);
-        let arrived = self
-            .current
-            .lock()
-            .as_ref()
-            .is_some_and(|feed| feed.has_arrived());
-        match watched.filter(|_| !arrived) {
+        match watched.filter(|_| !self.has_arrived()) {
             Some(played) => inbox
                 .recv_timeout((played + UDP_PATIENCE).saturating_duration_since(Instant::now())),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
+    }
+
+    fn has_arrived(&self) -> bool {
+        self.current
+            .lock()
+            .as_ref()
+            .is_some_and(|feed| feed.has_arrived())
     }
 
     /// Opens an item; a failure goes to the supervisor.
