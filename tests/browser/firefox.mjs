@@ -11,6 +11,7 @@ const browser = await puppeteer.launch({
   extraPrefsFirefox: {
     'media.autoplay.default': 0,
     'media.autoplay.blocking_policy': 0,
+    'media.autoplay.block-webaudio': false,
     'media.peerconnection.ice.loopback': true,
     // Cisco's plugin cannot be fetched here, and looking for it costs seconds.
     'media.gmp-manager.updateEnabled': false,

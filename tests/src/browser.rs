@@ -185,6 +185,8 @@ impl Drop for Browser {
     fn drop(&mut self) {
         if std::thread::panicking() {
             artifacts::save_if_failing(&format!("{:?}.log", self.engine), &self.process.log());
+        }
+        if self.process.has_ended() {
             return;
         }
         // `quit` lets the browser remove its profile; the kill that follows is for one that hangs.

@@ -2,13 +2,13 @@
 
 /// The bars of `videotestsrc pattern=smpte` from left to right, as a browser paints them.
 pub const BARS: [(&str, [u8; 3]); 7] = [
-    ("white", [191, 191, 191]),
-    ("yellow", [191, 191, 0]),
-    ("cyan", [0, 191, 191]),
-    ("green", [0, 191, 0]),
-    ("magenta", [191, 0, 191]),
-    ("red", [191, 0, 0]),
-    ("blue", [0, 0, 191]),
+    ("white", [255, 255, 255]),
+    ("yellow", [255, 255, 0]),
+    ("cyan", [0, 255, 255]),
+    ("green", [0, 255, 0]),
+    ("magenta", [255, 0, 255]),
+    ("red", [255, 0, 0]),
+    ("blue", [0, 0, 255]),
 ];
 
 /// Codecs and the choice of BT.601 or BT.709 shift colours by some 25 of 255; a swapped plane or a
@@ -42,9 +42,9 @@ mod tests {
     #[test]
     fn a_shifted_colour_passes_and_a_swapped_one_does_not() {
         let mut bars: Vec<[u8; 3]> = BARS.iter().map(|(_, c)| *c).collect();
-        bars[1] = [180, 181, 18];
+        bars[1] = [233, 240, 18];
         assert_eq!(check(&bars), Ok(()));
-        bars[5] = [0, 0, 191];
+        bars[5] = [0, 0, 255];
         assert!(check(&bars).is_err_and(|e| e.starts_with("red")));
     }
 }

@@ -26,6 +26,8 @@ pub(crate) fn launch_line(options: &CameraOptions) -> Result<String, String> {
     Ok(line)
 }
 
+/// The parsers put parameter sets before every key frame. The payloaders of GStreamer 1.22 must not:
+/// they do so before every slice of it, which tears a key frame of several slices apart.
 fn video(options: &CameraOptions) -> String {
     let key = (options.key_interval * f64::from(options.rate))
         .round()
@@ -59,13 +61,13 @@ fn video(options: &CameraOptions) -> String {
                  bitrate={kbps} key-int-max={key} option-string=scenecut=0 ! \
                  video/x-h264,profile={profile} ! h264parse config-interval=-1 ! \
                  video/x-h264,stream-format=byte-stream,alignment=au ! identity name=tap ! \
-                 rtph264pay name=pay0 pt=96 config-interval=-1 aggregate-mode=zero-latency"
+                 rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency"
             )
         }
         Video::H265 => format!(
             "video/x-raw,format=I420 ! x265enc speed-preset=ultrafast tune=zerolatency \
              bitrate={kbps} key-int-max={key} ! h265parse config-interval=-1 ! \
-             identity name=tap ! rtph265pay name=pay0 pt=96 config-interval=-1"
+             identity name=tap ! rtph265pay name=pay0 pt=96"
         ),
         Video::Mjpeg => {
             "video/x-raw,format=I420 ! jpegenc ! identity name=tap ! rtpjpegpay name=pay0 pt=26"
