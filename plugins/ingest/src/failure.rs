@@ -37,6 +37,11 @@ impl Fault {
 /// Marks in an error's text that say more than its code; the first that fits wins.
 const MARKS: &[(&str, Failure, &str)] = &[
     (
+        "incorrect passphrase",
+        Failure::Unauthorized,
+        "refused the passphrase",
+    ),
+    (
         "unacceptable tls",
         Failure::Unauthorized,
         "has a TLS certificate that is not trusted; set tls-ca-file or tls-fingerprint",

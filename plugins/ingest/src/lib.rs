@@ -7,6 +7,7 @@
 mod announce;
 mod branch;
 mod dial;
+mod drift;
 mod elements;
 mod failure;
 mod feed;
@@ -17,6 +18,7 @@ mod report;
 mod route;
 mod source;
 mod supervisor;
+mod tidy;
 mod words;
 
 use gst::glib;

@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use sluice_core::Kind;
 use sluice_core::timeline::{Mapped, Stamp, Start, Timeline};
 
+use crate::drift::Drift;
 use crate::feed::{Feed, Pace};
 use crate::line::Line;
 use crate::source::{CAT, SluiceSrc};
@@ -35,6 +36,8 @@ struct State {
     /// The dial and item that the timeline's epoch belongs to.
     epoch: Option<(u64, u64)>,
     timeline: Timeline,
+    /// Of the epoch, if its sender has a clock of its own.
+    drift: Drift,
     slots: Vec<Slot>,
     group: gst::GroupId,
 }
@@ -59,6 +62,7 @@ impl Outlet {
                 clock: None,
                 epoch: None,
                 timeline: Timeline::new(Start::AsIs),
+                drift: Drift::default(),
                 slots: Vec::new(),
                 group: gst::GroupId::next(),
             }),
@@ -209,14 +213,25 @@ impl Outlet {
                 state.timeline.on_segment(origin);
             }
             state.epoch = Some((feed.dial, feed.item));
+            state.drift = Drift::default();
         }
         let stamp = state.timeline.map(track, raw);
-        let late = now > stamp.dts.unwrap_or(stamp.pts).saturating_add(TOO_LATE);
-        if feed.pace == Pace::Recorded && late {
-            state.timeline.begin(Start::At(now));
-            return state.timeline.map(track, raw);
+        match feed.pace {
+            Pace::Clock => stamp,
+            Pace::Arrival => {
+                let by = state.drift.on_frame(stamp.dts.unwrap_or(stamp.pts), now);
+                Mapped {
+                    pts: stamp.pts.saturating_add_signed(by),
+                    dts: stamp.dts.map(|dts| dts.saturating_add_signed(by)),
+                    ..stamp
+                }
+            }
+            Pace::Recorded if now > stamp.dts.unwrap_or(stamp.pts).saturating_add(TOO_LATE) => {
+                state.timeline.begin(Start::At(now));
+                state.timeline.map(track, raw)
+            }
+            Pace::Recorded => stamp,
         }
-        stamp
     }
 
     /// Waits until the element's running time is `due`; false when the frame is not wanted any more.

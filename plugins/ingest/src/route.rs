@@ -12,6 +12,7 @@ use crate::failure::Fault;
 use crate::feed::Feed;
 use crate::outlet::Outlet;
 use crate::report::{DialEvent, Reports};
+use crate::tidy;
 
 /// Streams with streams in them, and what takes them apart.
 const CONTAINERS: &[(&str, &str)] = &[
@@ -51,6 +52,12 @@ const DEPAYLOADERS: &[(&str, &str)] = &[
     ("MPA", "rtpmpadepay"),
     ("L16", "rtpL16depay"),
     ("MP2T", "rtpmp2tdepay"),
+];
+
+/// Depayloaders whose streams are made of NAL units.
+const NAL_STREAMS: &[(&str, &str)] = &[
+    ("rtph264depay", "video/x-h264"),
+    ("rtph265depay", "video/x-h265"),
 ];
 
 /// Finds the depayloader for a payload's SDP name.
@@ -207,7 +214,7 @@ impl Plumbing {
                 .get::<&str>("encoding-name")
                 .unwrap_or("RTP without a name");
             return match depayloader(name) {
-                Some(factory) => self.take_apart(&pipeline, pad, factory),
+                Some(factory) => self.unpack(&pipeline, pad, factory),
                 None => self.skip(&pipeline, pad, name),
             };
         }
@@ -221,6 +228,25 @@ impl Plumbing {
         branch::build(&pipeline, pad, row, &self.feed, &self.outlet, move || {
             draining()
         })
+    }
+
+    /// Puts a depayloader behind `pad`. What has NAL units leaves it as whole access units, tidied.
+    fn unpack(&self, pipeline: &gst::Pipeline, pad: &gst::Pad, factory: &str) -> Result<(), Fault> {
+        let Some((_, media)) = NAL_STREAMS.iter().find(|(name, _)| *name == factory) else {
+            return self.take_apart(pipeline, pad, factory);
+        };
+        let depayloader = make(factory)?;
+        let filter = make("capsfilter")?;
+        let caps = gst::Caps::builder(*media)
+            .field("stream-format", "byte-stream")
+            .field("alignment", "au")
+            .build();
+        filter.set_property("caps", caps);
+        if let Some(src) = filter.static_pad("src") {
+            tidy::watch(&src, media);
+            self.on_pad(&src);
+        }
+        branch::attach(pipeline, pad, &[depayloader, filter])
     }
 
     fn take_apart(

@@ -1,7 +1,7 @@
 //! The known picture and tone of `test:`.
 
 use gst::prelude::*;
-use sluice_core::SourceUri;
+use sluice_core::{Codec, SourceUri};
 
 use super::Order;
 use crate::elements::set;
@@ -60,7 +60,10 @@ pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Res
     if let Some(filter) = video.get(1) {
         filter.set_property("caps", size);
     }
-    video.extend(encoder(plumbing, interval)?);
+    video.extend(match options.codec {
+        Codec::Vp8 => vp8(plumbing, interval)?,
+        _ => encoder(plumbing, interval)?,
+    });
     plumbing.on_pad(&plumbing.chain(&video)?);
     let tone = [
         element(
@@ -112,6 +115,28 @@ pub(super) fn encoder(plumbing: &Plumbing, interval: u32) -> Result<Vec<gst::Ele
         &[("caps", "video/x-h264,profile=constrained-baseline")],
     )?;
     Ok(vec![encoder, profile])
+}
+
+/// A VP8 encoder for live pictures.
+fn vp8(plumbing: &Plumbing, interval: u32) -> Result<Vec<gst::Element>, Fault> {
+    let encoder = element(
+        plumbing,
+        "vp8enc",
+        &[
+            ("deadline", "1"),
+            ("cpu-used", "8"),
+            ("threads", "1"),
+            ("end-usage", "cbr"),
+            ("target-bitrate", "2000000"),
+            ("lag-in-frames", "0"),
+            ("error-resilient", "default"),
+        ],
+    )?;
+    encoder.set_property(
+        "keyframe-max-dist",
+        i32::try_from(interval.max(1)).unwrap_or(i32::MAX),
+    );
+    Ok(vec![encoder])
 }
 
 /// Makes an element with properties from a table.

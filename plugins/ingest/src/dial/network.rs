@@ -41,6 +41,8 @@ pub(super) fn udp(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Resul
 fn transport_stream(plumbing: &Plumbing, source: &gst::Element) -> Result<(), Fault> {
     source.set_property("do-timestamp", true);
     let demuxer = plumbing.add("tsdemux")?;
+    // The sender's own timestamps; `Drift` follows its clock.
+    set(&demuxer, "ignore-pcr", "true");
     plumbing.follow(&demuxer);
     source
         .link(&demuxer)

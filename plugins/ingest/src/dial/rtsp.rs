@@ -1,7 +1,10 @@
 //! RTSP cameras.
 
+use std::path::PathBuf;
+
 use gst::glib;
 use gst::prelude::*;
+use sluice_core::redial::Failure;
 use sluice_core::{Scheme, SourceUri};
 
 use super::Order;
@@ -37,9 +40,7 @@ pub(super) fn build(plumbing: &Plumbing, order: &Order, uri: &SourceUri) -> Resu
         "tcp-timeout",
         u64::try_from(order.connect.as_micros()).unwrap_or(u64::MAX),
     );
-    if let Some(pin) = &order.fingerprint {
-        pin_certificate(&source, pin);
-    }
+    trust(plumbing, order, &source)?;
     select_tracks(plumbing, &source);
     let feed = std::sync::Arc::clone(&plumbing.feed);
     source.connect_pad_added(move |_, _| feed.arrive());
@@ -81,6 +82,30 @@ fn select_tracks(plumbing: &Plumbing, source: &gst::Element) {
         }
         Some(taken.to_value())
     });
+}
+
+/// Says which certificates are good: the system's authorities unless told otherwise. Nothing here ever turns
+/// the check off.
+fn trust(plumbing: &Plumbing, order: &Order, source: &gst::Element) -> Result<(), Fault> {
+    let file = match (&order.fingerprint, &order.ca_file) {
+        (Some(pin), _) => {
+            pin_certificate(source, pin);
+            // Trusts nobody, so that the signal is asked about every certificate, however well signed.
+            PathBuf::from("/dev/null")
+        }
+        (None, Some(file)) => file.clone(),
+        (None, None) => return Ok(()),
+    };
+    let database = gio::TlsFileDatabase::new(&file).map_err(|error| {
+        let reason = format!(
+            "{} cannot be checked: tls-ca-file {} is not readable: {error}.",
+            plumbing.subject,
+            file.display()
+        );
+        Fault::new(Failure::Unsupported, reason)
+    })?;
+    source.set_property("tls-database", database);
+    Ok(())
 }
 
 /// Accepts exactly the certificate with this SHA-256, whoever signed it.
