@@ -262,5 +262,7 @@ fn obstacle(track: &Track, media: &OfferedMedia) -> String {
     } else {
         names.join(", ")
     };
-    format!("the source sends {codec}, which the viewer does not offer (it offers {offers})")
+    format!(
+        "the source sends {codec}, which the viewer does not offer (it offers {offers}; send one of these, or try another browser)"
+    )
 }

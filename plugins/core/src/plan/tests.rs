@@ -175,7 +175,7 @@ fn a_refusal_says_what_is_sent_and_what_is_offered() {
         .unwrap();
     assert_eq!(
         refusal.detail,
-        "the source sends H.264, which the viewer does not offer (it offers VP8, VP9, AV1); it needs transcoding to VP8, which is not available"
+        "the source sends H.264, which the viewer does not offer (it offers VP8, VP9, AV1; send one of these, or try another browser); it needs transcoding to VP8, which is not available"
     );
     let refusal = plan(&[video(Codec::H265, Some("main"))], &offer("chromium"))
         .refusal()
