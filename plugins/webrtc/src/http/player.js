@@ -43,7 +43,7 @@ let source = null; // how it was when last asked; null while it plays, or is not
 /** When the picture last moved, at which count, and since when it has played without a break. */
 let moved = { at: 0, count: 0, since: 0 };
 let before = null;
-let last = null;
+let last = numbers(reading(new Map()), null);
 const bitrates = [];
 
 // ---- Words
@@ -51,7 +51,7 @@ const bitrates = [];
 function say(state, sentence, nextAt = 0) {
   root.dataset.state = state;
   $("pill").textContent = state === "playing" && video.paused ? "Paused" : PILL[state];
-  const whole = /[.!?…]$/.test(sentence) ? sentence : `${sentence}.`;
+  const whole = sentence.slice(0, 1).toUpperCase() + sentence.slice(1) + (/[.!?…]$/.test(sentence) ? "" : ".");
   // Set only on change: a screen reader reads it each time.
   if (sentence && $("sentence").textContent !== whole) $("sentence").textContent = whole;
   const seconds = Math.ceil((nextAt - Date.now()) / 1000);
@@ -65,15 +65,7 @@ function say(state, sentence, nextAt = 0) {
 /** Says how the source is; when it redials by itself, its own next try is the one that counts. */
 function saySource() {
   const [state, sentence] = SOURCE[source.state] ?? SOURCE.waiting;
-  say(state, plain(source.reason) || sentence, source.retryAt || retry.at);
-}
-
-/** A reason as a sentence, without the source's address, which is of no use to a viewer. */
-function plain(reason) {
-  const [, uri, rest] = /^([a-z0-9]+:\S*): (.+)$/is.exec(reason ?? "") ?? [];
-  const who = /^(rtsp|v4l2)/i.test(uri) ? "The camera" : "The source";
-  const whole = uri ? rest.replace(/^it /i, `${who} `).replace(/^its /i, `${who}'s `) : (reason ?? "");
-  return whole.slice(0, 1).toUpperCase() + whole.slice(1);
+  say(state, source.reason || sentence, source.retryAt || retry.at);
 }
 
 // ---- Session
@@ -115,7 +107,7 @@ function refused(error) {
   again(Math.max(backoff(), retryAfter ?? 0, least));
   // What the source last said of itself stays: two sentences in turn would only flicker.
   if (state === "waiting" && source?.reason) saySource();
-  else say(state, status === 0 && !navigator.onLine ? "This device is offline." : plain(error.message), retry.at);
+  else say(state, status === 0 && !navigator.onLine ? "This device is offline." : error.message, retry.at);
 }
 
 /** The session broke after it had been made. */
@@ -252,7 +244,10 @@ function showNumbers() {
   $("brief").textContent = [last.videoCodec, last.width && `${last.width} × ${last.height}`, fps].filter(Boolean).join("  ·  ");
   bitrates.push(last.bitrate ?? 0);
   if (bitrates.length > GRAPH_POINTS) bitrates.shift();
-  if ($("stats").hidden) return;
+  if (!$("stats").hidden) drawStats();
+}
+
+function drawStats() {
   const top = Math.max(...bitrates, 1);
   $("graph").firstElementChild.setAttribute("points", bitrates.map((b, i) =>
     `${(240 * (i + GRAPH_POINTS - bitrates.length)) / (GRAPH_POINTS - 1)},${35 - (33 * b) / top}`).join(" "));
@@ -288,7 +283,7 @@ function toggleMute() {
 function toggleStats() {
   const shown = $("stats").toggleAttribute("hidden") === false;
   $("info").setAttribute("aria-expanded", String(shown));
-  if (shown && last) showNumbers();
+  if (shown) drawStats();
 }
 
 function toggleFull() {
