@@ -128,18 +128,43 @@ impl Offer {
     }
 }
 
-/// Drops the candidates that are of no use to us, and ends all lines with CRLF; what is left is for webrtcbin.
+/// Drops the candidates that are of no use to us, gives bundle-only sections a port, and ends all lines with
+/// CRLF; what is left is for webrtcbin.
+///
+/// Firefox offers every section but the first as `m=audio 0 …` with `a=bundle-only`, which RFC 8843, section 6
+/// makes an offer and webrtcbin 1.22 takes for a refusal: it answers `a=inactive` and there is no sound.
 pub fn without_useless_candidates(offer: &str) -> String {
     let mut out = String::with_capacity(offer.len());
+    let mut section: Vec<&str> = Vec::new();
     for line in offer.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with("m=") {
+            write_section(&section, &mut out);
+            section.clear();
+        }
+        section.push(line);
+    }
+    write_section(&section, &mut out);
+    out
+}
+
+fn write_section(section: &[&str], out: &mut String) {
+    let bundle_only = |line: &str| attribute(line, "bundle-only").is_some();
+    let bundled = section.iter().any(|line| bundle_only(line));
+    for line in section {
         let useless = attribute(line, "candidate")
             .is_some_and(|value| !Candidate::parse(value).is_some_and(|c| c.usable()));
-        if !useless {
-            out.push_str(line);
-            out.push_str("\r\n");
+        if useless || bundle_only(line) {
+            continue;
         }
+        match line.split_once(' ') {
+            Some((media, rest)) if bundled && line.starts_with("m=") && rest.starts_with("0 ") => {
+                // The port that means "it is in the candidates" (RFC 8839, 4.2.1.3).
+                out.extend([media, " 9", rest.trim_start_matches('0')]);
+            }
+            Some(_) | None => out.push_str(line),
+        }
+        out.push_str("\r\n");
     }
-    out
 }
 
 fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), OfferError> {

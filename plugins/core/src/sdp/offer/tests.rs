@@ -296,3 +296,26 @@ fn candidates_that_are_of_no_use_are_dropped_from_the_text() {
     assert_eq!(Offer::parse(&text).unwrap(), offer("chromium"));
     assert!(without_useless_candidates(offer_text("str0m")).contains("127.0.0.1 40123"));
 }
+
+#[test]
+fn a_bundle_only_section_reaches_webrtcbin_as_offered() {
+    let text = offer_text("firefox").replace("a=mid:1", "a=mid:1\na=bundle-only");
+    let Some((_, second)) = text.rsplit_once("\nm=") else {
+        panic!("one section only");
+    };
+    let port = second.split(' ').nth(1).unwrap().to_owned();
+    let text = text.replace(
+        &format!("\nm={second}"),
+        &format!("\nm={}", second.replacen(&format!(" {port} "), " 0 ", 1)),
+    );
+    assert!(Offer::parse(&text).is_ok());
+    let prepared = without_useless_candidates(&text);
+    assert!(!prepared.contains("bundle-only"));
+    assert!(
+        prepared
+            .lines()
+            .filter(|line| line.starts_with("m="))
+            .all(|line| line.split(' ').nth(1) != Some("0")),
+        "{prepared}"
+    );
+}
