@@ -105,9 +105,17 @@ impl Default for Netns {
 impl Drop for Owned {
     fn drop(&mut self) {
         // A browser whose driver was killed would keep the namespace alive for ever.
-        if let Ok(pids) = Command::new("ip").args(["netns", "pids", &self.name]).output() {
+        if let Ok(pids) = Command::new("ip")
+            .args(["netns", "pids", &self.name])
+            .output()
+        {
             let pids = String::from_utf8_lossy(&pids.stdout).into_owned();
-            drop(Command::new("kill").arg("-9").args(pids.split_whitespace()).output());
+            drop(
+                Command::new("kill")
+                    .arg("-9")
+                    .args(pids.split_whitespace())
+                    .output(),
+            );
         }
         // The kernel takes the interfaces along; the test's verdict is already made.
         drop(

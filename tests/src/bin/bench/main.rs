@@ -1,0 +1,67 @@
+//! `make bench`: what a viewer costs, and what it gets, with Sluice and with plain webrtcbin.
+//!
+//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about eight minutes on two
+//! cores; nothing else should run beside it.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a program for people, made of test code"
+)]
+
+mod baseline;
+mod run;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use run::{Server, measure};
+
+/// Measures Sluice and a plain webrtcbin beside it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Numbers of viewers.
+    #[arg(long, value_delimiter = ',', default_value = "1,20,50,100")]
+    viewers: Vec<usize>,
+    /// Seconds of each measured window.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// Where the table goes; `-` for the terminal only.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md"))]
+    out: PathBuf,
+    /// Serves this RTSP source through one webrtcbin pipeline per viewer, and measures nothing.
+    #[arg(long)]
+    baseline: Option<String>,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    if let Some(source) = &arguments.baseline {
+        if let Err(e) = baseline::serve(source) {
+            panic!("the baseline cannot serve {source}: {e}");
+        }
+        return;
+    }
+    let mut rows = Vec::new();
+    for server in [Server::Sluice, Server::Webrtcbin] {
+        for viewers in &arguments.viewers {
+            eprintln!("{server}, {viewers} viewers …");
+            let row = measure(
+                server,
+                *viewers,
+                std::time::Duration::from_secs(arguments.seconds),
+            );
+            println!("{}", table::line(&row));
+            rows.push(row);
+        }
+    }
+    let page = table::page(&rows, arguments.seconds);
+    if arguments.out.as_os_str() == "-" {
+        println!("{page}");
+    } else if let Err(e) = std::fs::write(&arguments.out, page) {
+        panic!("{}: {e}", arguments.out.display());
+    }
+}
