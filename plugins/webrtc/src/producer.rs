@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::fanout::{FanOut, Notice};
 use crate::packetize::Frame;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::transport::Transport;
 use crate::viewers::ViewerEvent;
 use crate::worker;
@@ -96,6 +96,7 @@ impl Producer {
             }
         });
         let fanout = FanOut::start(group, listener)?;
+        session::warm_up();
         *self.fanout.lock() = Some(Arc::new(fanout));
         Ok(())
     }

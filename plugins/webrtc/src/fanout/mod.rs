@@ -10,6 +10,8 @@ mod lane;
 mod member;
 mod queue;
 mod thread;
+#[cfg(test)]
+mod tests;
 mod watchdog;
 
 use std::sync::Arc;

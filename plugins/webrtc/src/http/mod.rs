@@ -2,6 +2,8 @@
 
 mod answers;
 mod pages;
+#[cfg(test)]
+mod tests;
 mod whep;
 
 use std::collections::BTreeMap;

@@ -180,3 +180,70 @@ fn open(pad: &gst::Pad, section: &Section) {
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     pad.send_event(gst::event::Segment::new(&segment));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section() -> Section {
+        Section {
+            mline: 0,
+            track: 1,
+            video: true,
+            encoding_name: "H264",
+            clock_rate: 90_000,
+            ssrc: 7,
+            fmtp: "packetization-mode=1;profile-level-id=42e01f".to_owned(),
+            class: Class {
+                payload_type: 102,
+                mid: None,
+                twcc: None,
+            },
+        }
+    }
+
+    // F5: with profile-level-id or sprop-… the pad matches no section on 1.28, and no picture is sent.
+    #[test]
+    fn caps_carry_no_format_parameters() {
+        gst::init().unwrap();
+        let caps = caps(&section());
+        let fields: Vec<_> = caps
+            .structure(0)
+            .unwrap()
+            .fields()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            fields,
+            ["media", "encoding-name", "payload", "clock-rate", "ssrc"]
+        );
+    }
+
+    // F2, F3, F4.
+    #[test]
+    fn ice_sends_no_multicast_and_notices_who_is_gone() {
+        gst::init().unwrap();
+        let clock = gst::SystemClock::obtain();
+        let time = Time {
+            base_time: clock.time(),
+            clock,
+        };
+        let transport = Transport {
+            udp_ports: 41_000..=41_100,
+            ..Transport::default()
+        };
+        let certificate = super::super::certificate::ours().unwrap();
+        let built = build(&time, &transport, certificate, &[section()]).unwrap();
+        let agent = built.webrtcbin.property::<glib::Object>("ice-agent");
+        assert_eq!(agent.property::<u32>("min-rtp-port"), 41_000);
+        assert_eq!(agent.property::<u32>("max-rtp-port"), 41_100);
+        let nice = agent.property::<glib::Object>("agent");
+        assert!(!nice.property::<bool>("upnp"));
+        assert!(!nice.property::<bool>("ice-tcp"));
+        let watches = nice.property::<bool>("keepalive-conncheck");
+        assert!(watches || gst::version() >= (1, 24, 0, 0));
+        let transceiver = built.pads[0].property::<WebRTCRTPTransceiver>("transceiver");
+        assert!(transceiver.property::<bool>("do-nack"));
+        stop(&built.pipeline);
+    }
+}

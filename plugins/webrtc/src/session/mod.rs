@@ -8,6 +8,7 @@ mod negotiate;
 mod stats;
 mod trickle;
 mod verify;
+mod warm;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Weak};
@@ -25,6 +26,7 @@ use crate::viewers::ViewerEvent;
 
 use build::Built;
 pub(crate) use join::join;
+pub(crate) use warm::warm_up;
 
 /// Where a session is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

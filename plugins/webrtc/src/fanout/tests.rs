@@ -1,0 +1,210 @@
+//! The fan-out with pads of our own in place of webrtcbin's.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use parking_lot::{Condvar, Mutex};
+use sluice_core::{GroupLimits, SessionId};
+
+use super::{Class, FanOut, Lane, Member, Notice};
+use crate::packetize::{Frame, Packet};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What arrived at a viewer: sequence numbers, with the instant.
+type Arrivals = Receiver<(u16, Instant)>;
+
+fn fanout() -> (FanOut, Receiver<(Notice, Instant)>) {
+    gst::init().unwrap();
+    let (tell, notices) = channel();
+    let listener = Box::new(move |notice| drop(tell.send((notice, Instant::now()))));
+    let fanout = FanOut::start(GroupLimits::default(), listener).unwrap();
+    (fanout, notices)
+}
+
+fn frame(number: u16, key: bool) -> Frame {
+    Frame {
+        track: 1,
+        packets: vec![Packet {
+            marker: true,
+            sequence: number,
+            timestamp: u32::from(number) * 3000,
+            ssrc: 7,
+            payload: gst::Buffer::from_slice(vec![0; 100]),
+        }],
+        at: Duration::from_millis(u64::from(number) * 33),
+        video: true,
+        key,
+        gap: false,
+        bytes: 100,
+    }
+}
+
+fn member(name: u8, pad: gst::Pad) -> Arc<Member> {
+    let lane = Lane {
+        track: 1,
+        video: true,
+        clock_rate: 90_000,
+        class: Class {
+            payload_type: 102,
+            mid: None,
+            twcc: None,
+        },
+        pad,
+    };
+    Member::new(SessionId::from_random([name; 16]), vec![lane])
+}
+
+fn open(pad: &gst::Pad) {
+    pad.set_active(true).unwrap();
+    pad.send_event(gst::event::StreamStart::builder("test").build());
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    pad.send_event(gst::event::Segment::new(&segment));
+}
+
+fn viewer(name: u8) -> (Arc<Member>, Arrivals) {
+    let (tell, arrivals) = channel();
+    let pad = gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_pad, _parent, buffer| {
+            let mut header = [0; 4];
+            buffer.copy_to_slice(0, &mut header).unwrap();
+            let [_, _, s0, s1] = header;
+            let _sent = tell.send((u16::from_be_bytes([s0, s1]), Instant::now()));
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .event_function(|_, _, _| true)
+        .build();
+    open(&pad);
+    (member(name, pad), arrivals)
+}
+
+/// A viewer whose pad takes nothing, until it is flushed.
+fn stuck_viewer(name: u8) -> Arc<Member> {
+    let flushed = Arc::new((Mutex::new(false), Condvar::new()));
+    let flush = flushed.clone();
+    let pad = gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_pad, _parent, _buffer| {
+            let mut is_flushed = flushed.0.lock();
+            while !*is_flushed {
+                flushed.1.wait(&mut is_flushed);
+            }
+            Err(gst::FlowError::Flushing)
+        })
+        .event_function(move |_pad, _parent, event| {
+            if event.type_() == gst::EventType::FlushStart {
+                *flush.0.lock() = true;
+                flush.1.notify_all();
+            }
+            true
+        })
+        .build();
+    open(&pad);
+    member(name, pad)
+}
+
+#[test]
+fn a_viewer_who_takes_nothing_is_evicted_and_the_others_go_on() {
+    let (fanout, notices) = fanout();
+    let (good, arrivals) = viewer(1);
+    let bad = stuck_viewer(2);
+    assert!(fanout.push(frame(0, true)));
+    fanout.join(bad.clone());
+    fanout.join(good);
+    let begun = Instant::now();
+    for number in 1..=30 {
+        assert!(fanout.push(frame(number, false)));
+    }
+    for expected in 0..=30 {
+        let (number, _) = arrivals.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(number, expected);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(1500));
+    assert!(bad.is_evicted());
+    let failed = notices.iter().find_map(|(notice, _)| match notice {
+        Notice::Failed(id, why) => Some((id, why)),
+        Notice::NeedKeyFrame(_) | Notice::Playing(_) => None,
+    });
+    let (id, why) = failed.unwrap();
+    assert_eq!(id, bad.id);
+    assert!(why.contains("500 ms"), "{why}");
+}
+
+#[test]
+fn a_viewer_gets_the_cached_group_then_the_live_frames_each_once() {
+    let (fanout, notices) = fanout();
+    for number in 0..60 {
+        assert!(fanout.push(frame(number, number == 20)));
+    }
+    let (member, arrivals) = viewer(1);
+    fanout.join(member.clone());
+    for number in 60..70 {
+        assert!(fanout.push(frame(number, false)));
+    }
+    let mut seen = Vec::new();
+    while seen.last() != Some(&69) {
+        seen.push(arrivals.recv_timeout(PATIENCE).unwrap().0);
+    }
+    assert_eq!(seen, (20..70).collect::<Vec<_>>());
+    let (notice, _) = notices.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(notice, Notice::Playing(id) if id == member.id));
+    assert_eq!(member.sent.packets(), 50);
+}
+
+#[test]
+fn without_a_cached_group_the_source_is_asked_and_the_key_frame_comes_first() {
+    let (fanout, notices) = fanout();
+    let (member, arrivals) = viewer(1);
+    fanout.join(member);
+    let (notice, _) = notices.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(notice, Notice::NeedKeyFrame(1)));
+    for number in 5..8 {
+        assert!(fanout.push(frame(number, number == 7)));
+    }
+    assert_eq!(arrivals.recv_timeout(PATIENCE).unwrap().0, 7);
+}
+
+#[test]
+fn a_storm_of_key_frame_wishes_reaches_the_source_once_a_second() {
+    let (fanout, notices) = fanout();
+    let (member, arrivals) = viewer(1);
+    assert!(fanout.push(frame(0, true)));
+    fanout.join(member.clone());
+    let (_, first) = arrivals.recv_timeout(PATIENCE).unwrap();
+    drop(notices.recv_timeout(PATIENCE).unwrap());
+    // It was sent a key frame just before: what it asks for is on its way.
+    for _ in 0..50 {
+        fanout.want_key_frame(1, member.id.clone());
+    }
+    let mut asked = Vec::new();
+    while asked.len() < 3 {
+        fanout.want_key_frame(1, member.id.clone());
+        if let Ok((notice, at)) = notices.recv_timeout(Duration::from_millis(5)) {
+            assert!(matches!(notice, Notice::NeedKeyFrame(1)));
+            asked.push(at);
+        }
+        assert!(first.elapsed() < PATIENCE);
+    }
+    let waits: Vec<_> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(asked[0] - first >= Duration::from_millis(950), "{asked:?}");
+    assert!(waits.iter().all(|wait| *wait >= Duration::from_millis(950)), "{waits:?}");
+}
+
+#[test]
+fn a_viewer_who_left_is_sent_nothing_more() {
+    let (fanout, _notices) = fanout();
+    let (member, arrivals) = viewer(1);
+    assert!(fanout.push(frame(0, true)));
+    fanout.join(member.clone());
+    assert_eq!(arrivals.recv_timeout(PATIENCE).unwrap().0, 0);
+    fanout.leave(&member);
+    let weak = Arc::downgrade(&member);
+    drop(member);
+    assert!(fanout.push(frame(1, true)));
+    let (other, others) = viewer(2);
+    fanout.join(other);
+    assert_eq!(others.recv_timeout(PATIENCE).unwrap().0, 1);
+    assert!(weak.upgrade().is_none());
+    assert!(arrivals.try_recv().is_err());
+}

@@ -1,0 +1,37 @@
+//! What the first viewer of a process would else wait for: half a second.
+
+use std::sync::Once;
+
+use gst::prelude::*;
+
+use super::certificate;
+use crate::worker;
+
+/// Elements that webrtcbin is made of, one per plugin.
+const ELEMENTS: &[&str] = &[
+    "webrtcbin",
+    "nicesrc",
+    "dtlsdec",
+    "srtpenc",
+    "rtpbin",
+    "rtpulpfecenc",
+    "clocksync",
+];
+
+/// Loads the plugins and makes the certificate, in the background, once per process.
+pub(crate) fn warm_up() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        worker::run(|| {
+            for name in ELEMENTS {
+                let loaded = gst::ElementFactory::find(name).map(|factory| factory.load());
+                if !matches!(loaded, Some(Ok(_))) {
+                    tracing::error!(element = name, "not installed; viewers cannot be served");
+                }
+            }
+            if let Err(error) = certificate::ours() {
+                tracing::error!(error, "no certificate; viewers cannot be served");
+            }
+        });
+    });
+}
