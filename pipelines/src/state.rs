@@ -22,10 +22,12 @@ pub enum RouteState {
         /// When the next dial begins; `None` while one is under way.
         until: Option<Instant>,
     },
-    /// The source will not be dialled again by itself.
+    /// Somebody has to do something; the source may be dialled again, but slowly.
     Failed {
         /// One sentence, without secrets.
         reason: String,
+        /// When the next dial begins; `None` while one is under way, and when there will be none.
+        until: Option<Instant>,
     },
 }
 
@@ -46,7 +48,7 @@ impl RouteState {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Waiting { reason, .. } | Self::Failed { reason } => Some(reason),
+            Self::Waiting { reason, .. } | Self::Failed { reason, .. } => Some(reason),
             Self::Idle | Self::Starting | Self::Running { .. } => None,
         }
     }
@@ -55,8 +57,10 @@ impl RouteState {
     #[must_use]
     pub fn retry_in(&self, now: Instant) -> Option<Duration> {
         match self {
-            Self::Waiting { until, .. } => until.map(|until| until.saturating_duration_since(now)),
-            Self::Idle | Self::Starting | Self::Running { .. } | Self::Failed { .. } => None,
+            Self::Waiting { until, .. } | Self::Failed { until, .. } => {
+                until.map(|until| until.saturating_duration_since(now))
+            }
+            Self::Idle | Self::Starting | Self::Running { .. } => None,
         }
     }
 

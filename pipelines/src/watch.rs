@@ -54,7 +54,8 @@ impl Watch {
             }
             MessageView::Eos(_) => {
                 self.change(RouteState::Failed {
-                    reason: "the source has come to its end".to_owned(),
+                    reason: "The source has come to its end.".to_owned(),
+                    until: None,
                 });
             }
             MessageView::Latency(_) => distribute_latency(message),
@@ -82,6 +83,7 @@ impl Watch {
     fn on_broken(&self, reason: String) {
         *self.state.lock() = RouteState::Failed {
             reason: reason.clone(),
+            until: None,
         };
         self.tell(Event::Broken { reason });
     }
@@ -135,24 +137,34 @@ impl Report {
         let reason = self
             .reason
             .or_else(|| before.reason().map(ToOwned::to_owned));
-        let waiting = |until| RouteState::Waiting {
-            reason: reason
+        let reason = || {
+            reason
                 .clone()
-                .unwrap_or_else(|| "the source is lost".to_owned()),
-            until,
+                .unwrap_or_else(|| "The source is lost.".to_owned())
         };
+        let until = (!self.retry_in.is_zero()).then(|| now + self.retry_in);
         match (self.state.as_str(), before) {
             ("running", _) => RouteState::Running {
                 source: self.source,
             },
             ("failed", _) => RouteState::Failed {
-                reason: reason.unwrap_or_else(|| "the source failed".to_owned()),
+                reason: reason(),
+                until,
             },
-            ("waiting", _) => waiting(Some(now + self.retry_in)),
-            ("stalled", _) => waiting(None),
-            // Dialling again after a failure keeps the reason: it is still why there is no picture.
+            ("waiting" | "stalled", _) => RouteState::Waiting {
+                reason: reason(),
+                until,
+            },
             ("connecting", RouteState::Idle | RouteState::Starting) => RouteState::Starting,
-            ("connecting", _) => waiting(None),
+            // Dialling again after a failure keeps the reason: it is still why there is no picture.
+            ("connecting", RouteState::Failed { .. }) => RouteState::Failed {
+                reason: reason(),
+                until: None,
+            },
+            ("connecting", _) => RouteState::Waiting {
+                reason: reason(),
+                until: None,
+            },
             (_, before) => before.clone(),
         }
     }
@@ -209,47 +221,64 @@ fn toplevel(object: &gst::Object) -> Option<gst::Pipeline> {
 mod tests {
     use super::*;
 
-    fn report(state: &str, reason: Option<&str>) -> Report {
+    fn report(state: &str, reason: Option<&str>, retry_in_s: u64) -> Report {
         Report {
             state: state.to_owned(),
             source: 1,
             reason: reason.map(ToOwned::to_owned),
-            retry_in: Duration::from_secs(2),
+            retry_in: Duration::from_secs(retry_in_s),
         }
+    }
+
+    /// What each report of a row leads to: state, reason, seconds to the next dial.
+    fn follow(reports: Vec<Report>) -> Vec<(&'static str, String, Option<u64>)> {
+        let now = Instant::now();
+        let mut state = RouteState::Starting;
+        let row = reports.into_iter().map(|report| {
+            state = report.state_after(&state, now);
+            let reason = state.reason().unwrap_or_default().to_owned();
+            let retry_in = state.retry_in(now).map(|time| time.as_secs());
+            (state.name(), reason, retry_in)
+        });
+        row.collect()
     }
 
     #[test]
     fn a_redial_keeps_the_reason_until_media_flows() {
-        let now = Instant::now();
-        let mut state = RouteState::Starting;
-        let mut seen = Vec::new();
-        for report in [
-            report("connecting", None),
-            report("running", None),
-            report("stalled", Some("no buffer for 5 s")),
-            report("waiting", None),
-            report("connecting", None),
-            report("running", None),
-            report("failed", Some("no such element")),
-        ] {
-            state = report.state_after(&state, now);
-            seen.push((
-                state.name(),
-                state.reason().unwrap_or_default().to_owned(),
-                state.retry_in(now),
-            ));
-        }
-        let frozen = || "no buffer for 5 s".to_owned();
+        let frozen = || "Frozen.".to_owned();
         assert_eq!(
-            seen,
+            follow(vec![
+                report("connecting", None, 0),
+                report("running", None, 0),
+                report("stalled", Some("Frozen."), 0),
+                report("waiting", None, 2),
+                report("connecting", None, 0),
+                report("running", None, 0),
+            ]),
             [
                 ("starting", String::new(), None),
                 ("running", String::new(), None),
                 ("waiting", frozen(), None),
-                ("waiting", frozen(), Some(Duration::from_secs(2))),
+                ("waiting", frozen(), Some(2)),
                 ("waiting", frozen(), None),
                 ("running", String::new(), None),
-                ("failed", "no such element".to_owned(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_person_has_to_mend_has_failed_even_while_it_is_tried_again() {
+        let refused = || "Wrong password.".to_owned();
+        assert_eq!(
+            follow(vec![
+                report("failed", Some("Wrong password."), 30),
+                report("connecting", None, 0),
+                report("failed", Some("Wrong password."), 30),
+            ]),
+            [
+                ("failed", refused(), Some(30)),
+                ("failed", refused(), None),
+                ("failed", refused(), Some(30)),
             ]
         );
     }
@@ -265,7 +294,7 @@ mod tests {
             .build();
         assert_eq!(
             Report::read(&structure),
-            report("waiting", Some("rtsp://***@h/1 refused"))
+            report("waiting", Some("rtsp://***@h/1 refused"), 2)
         );
     }
 }

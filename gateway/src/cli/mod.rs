@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sluice_core::id::RouteId;
-use sluice_core::source::{Scheme, SourceUri};
+use sluice_core::source::{Scheme, SourceUri, SourceUriError};
 
 use crate::config::{Config, DEFAULT_LISTEN, Listen, PathConfig};
 use crate::observe::{self, LogFormat, LogLevel};
@@ -16,7 +16,8 @@ mod run;
 /// The command's exit code for wrong use and wrong config.
 const WRONG_USE: u8 = 2;
 
-#[derive(Debug, Parser)]
+// No `Debug`: a source may have its password in it until it is parsed.
+#[derive(Parser)]
 #[command(
     name = "sluice",
     version,
@@ -30,7 +31,7 @@ struct Cli {
     log: Log,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 struct Log {
     /// How log lines look
     #[arg(
@@ -52,7 +53,7 @@ struct Log {
     log_level: LogLevel,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Serve the paths of a config file
     Run {
@@ -78,11 +79,11 @@ enum Command {
     Version,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 struct Play {
     /// Where the media comes from (rtsp, srt, udp, http, file, v4l2, or "test:"); several are fallbacks in order
-    #[arg(required = true, value_name = "URI", value_parser = source)]
-    sources: Vec<Source>,
+    #[arg(required = true, value_name = "URI")]
+    sources: Vec<String>,
     /// Where to serve the page
     #[arg(long, value_parser = listen, default_value_t = DEFAULT_LISTEN)]
     listen: Listen,
@@ -91,18 +92,15 @@ struct Play {
     repeat: bool,
 }
 
-/// A source on the command line. Its `Debug` has no secrets, since `SourceUri`'s has none.
-type Source = SourceUri;
-
-fn source(text: &str) -> Result<Source, String> {
-    // A file's name is enough here, as at every other command.
+fn source(text: &str) -> Result<SourceUri, SourceUriError> {
+    // A file's name is enough here, as with every other command.
     let is_file = !text.contains(':') && std::path::Path::new(text).exists();
     let absolute = is_file.then(|| std::path::absolute(text).ok()).flatten();
     let text = absolute
         .as_ref()
         .and_then(|path| path.to_str())
         .unwrap_or(text);
-    SourceUri::parse(text).map_err(|error| error.to_string())
+    SourceUri::parse(text)
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -119,7 +117,7 @@ pub fn main() -> ExitCode {
     observe::install(cli.log.log_format, cli.log.log_level);
     match cli.command {
         Command::Run { file } => with_config(&file, |config| run::serve(&config)),
-        Command::Play(play) => match live(play) {
+        Command::Play(play) => match live(&play) {
             Ok(config) => run::serve(&config),
             Err(sentence) => fail(WRONG_USE, &sentence),
         },
@@ -156,21 +154,28 @@ fn with_config(file: &std::path::Path, then: impl FnOnce(Config) -> ExitCode) ->
     }
 }
 
-fn live(play: Play) -> Result<Config, String> {
+fn live(play: &Play) -> Result<Config, String> {
     let id = RouteId::try_from("live").map_err(|error| error.to_string())?;
-    if play.repeat
-        && !play
-            .sources
-            .iter()
-            .all(|source| source.scheme() == Scheme::File)
-    {
-        return Err("--loop is for files; the source given is none. Leave --loop out.".to_owned());
+    let sources = play.sources.iter().map(|text| source(text));
+    let sources = sources
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| capitalised(&format!("{error}.")))?;
+    if play.repeat && !sources.iter().all(|one| one.scheme() == Scheme::File) {
+        return Err("--loop is for files, and not every source is one; leave it out.".to_owned());
     }
-    let mut path = PathConfig::new(id, play.sources);
+    let mut path = PathConfig::new(id, sources);
     path.spec.repeat = play.repeat;
     // Somebody who starts it by hand wants to know at once whether the source works.
     path.on_demand = false;
     Ok(Config::single(play.listen, path))
+}
+
+/// A sentence that stands alone begins like one.
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 fn explain(path: &str, config: &Config) -> ExitCode {

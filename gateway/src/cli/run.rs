@@ -111,7 +111,10 @@ async fn supervise(config: &Config) -> ExitCode {
     }
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
-        () = drain(supervisor, server, stop) => ExitCode::SUCCESS,
+        () = drain(supervisor, server, stop) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
         () = either(&mut term, &mut int) => {
             tracing::warn!("stopped at once");
             ExitCode::from(WENT_WRONG)

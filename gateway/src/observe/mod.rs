@@ -45,8 +45,20 @@ impl LogLevel {
 /// Called once, before anything else; a second call changes nothing.
 pub fn install(format: LogFormat, level: LogLevel) {
     let ours = level.name();
+    // The elements' crates tell the path's task what happens, and it logs that with the path's name:
+    // their own lines are for those who look closely.
+    let elements = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn | LogLevel::Info => "warn",
+        LogLevel::Debug | LogLevel::Trace => ours,
+    };
     // Other crates speak up when something is wrong only.
-    let filter = EnvFilter::new(format!("warn,sluice={ours},gstsluice={ours}"));
+    let others = if level == LogLevel::Error {
+        "error"
+    } else {
+        "warn"
+    };
+    let filter = EnvFilter::new(format!("{others},sluice={ours},gstsluice={elements}"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

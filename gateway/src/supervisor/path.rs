@@ -178,7 +178,7 @@ impl PathTask {
         let until = self.lifecycle.restart_at();
         self.publish(match until {
             Some(_) => RouteState::Waiting { reason, until },
-            None => RouteState::Failed { reason },
+            None => RouteState::Failed { reason, until },
         });
     }
 
@@ -212,8 +212,11 @@ impl PathTask {
             }
             Ok(Err(error)) => self.on_refused(&error).await,
             Err(_panicked) => {
-                self.on_broken("the route's start failed; see the log".to_owned(), true)
-                    .await
+                self.on_broken(
+                    "The route could not be started; see the log.".to_owned(),
+                    true,
+                )
+                .await
             }
         }
     }
@@ -284,7 +287,7 @@ fn log_change(before: &RouteState, now: &RouteState, config: &PathConfig) {
             tracing::info!(source, scheme, "running");
         }
         RouteState::Waiting { reason, .. } => tracing::warn!(%reason, "waiting for the source"),
-        RouteState::Failed { reason } => tracing::error!(%reason, "failed"),
+        RouteState::Failed { reason, .. } => tracing::error!(%reason, "failed"),
     }
 }
 

@@ -124,10 +124,15 @@ async fn trouble(snapshot: &mut watch::Receiver<Snapshot>) -> Problem {
 
 /// Says why a path does not play, in the source's own sentence.
 pub(super) fn refusal(state: &RouteState) -> Problem {
+    let retry_in = state.retry_in(Instant::now());
     match state {
-        RouteState::Waiting { reason, .. } => Problem::new(502, reason.clone())
-            .retry_after(state.retry_in(Instant::now()).unwrap_or(RETRY)),
-        RouteState::Failed { reason } => Problem::new(502, reason.clone()),
+        RouteState::Waiting { reason, .. } => {
+            Problem::new(502, reason.clone()).retry_after(retry_in.unwrap_or(RETRY))
+        }
+        RouteState::Failed { reason, .. } => Problem {
+            retry_after: retry_in,
+            ..Problem::new(502, reason.clone())
+        },
         RouteState::Idle | RouteState::Starting | RouteState::Running { .. } => {
             Problem::new(503, "The source is being started; try again in a moment.")
                 .retry_after(RETRY)
