@@ -7,6 +7,7 @@ mod item;
 mod known;
 mod network;
 mod rtsp;
+mod trust;
 
 use std::path::PathBuf;
 use std::sync::Arc;

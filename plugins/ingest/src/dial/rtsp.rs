@@ -1,13 +1,10 @@
 //! RTSP cameras.
 
-use std::path::PathBuf;
-
-use gst::glib;
 use gst::prelude::*;
-use sluice_core::redial::Failure;
 use sluice_core::{Scheme, SourceUri};
 
 use super::Order;
+use super::trust::trust;
 use crate::elements::{installed, set};
 use crate::failure::Fault;
 use crate::route::{Plumbing, depayloader};
@@ -81,44 +78,5 @@ fn select_tracks(plumbing: &Plumbing, source: &gst::Element) {
             plumbing.note_skipped(&format!("{name} ({media})"));
         }
         Some(taken.to_value())
-    });
-}
-
-/// Says which certificates are good: the system's authorities unless told otherwise. Nothing here ever turns
-/// the check off.
-fn trust(plumbing: &Plumbing, order: &Order, source: &gst::Element) -> Result<(), Fault> {
-    let file = match (&order.fingerprint, &order.ca_file) {
-        (Some(pin), _) => {
-            pin_certificate(source, pin);
-            // Trusts nobody, so that the signal is asked about every certificate, however well signed.
-            PathBuf::from("/dev/null")
-        }
-        (None, Some(file)) => file.clone(),
-        (None, None) => return Ok(()),
-    };
-    let database = gio::TlsFileDatabase::new(&file).map_err(|error| {
-        let reason = format!(
-            "{} cannot be checked: tls-ca-file {} is not readable: {error}.",
-            plumbing.subject,
-            file.display()
-        );
-        Fault::new(Failure::Unsupported, reason)
-    })?;
-    source.set_property("tls-database", database);
-    Ok(())
-}
-
-/// Accepts exactly the certificate with this SHA-256, whoever signed it.
-fn pin_certificate(source: &gst::Element, pin: &str) {
-    let pin = pin.to_owned();
-    source.connect("accept-certificate", false, move |values| {
-        let certificate = values
-            .get(2)
-            .and_then(|value| value.get::<glib::Object>().ok());
-        let der =
-            certificate.map(|certificate| certificate.property::<glib::ByteArray>("certificate"));
-        let seen =
-            der.and_then(|der| glib::compute_checksum_for_data(glib::ChecksumType::Sha256, &der));
-        Some(seen.is_some_and(|seen| seen.as_str() == pin).to_value())
     });
 }

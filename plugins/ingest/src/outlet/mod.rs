@@ -1,5 +1,7 @@
 //! The element's pads, and what every frame goes through on its way to them: timestamps, pacing, caps.
 
+mod pads;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use sluice_core::Kind;
 use sluice_core::timeline::{Mapped, Stamp, Start, Timeline};
 
+use self::pads::Slot;
 use crate::drift::Drift;
 use crate::feed::{Feed, Pace};
 use crate::line::Line;
@@ -42,16 +45,6 @@ struct State {
     group: gst::GroupId,
 }
 
-/// One of the element's pads. It survives redials.
-struct Slot {
-    kind: Kind,
-    index: u32,
-    pad: gst::Pad,
-    caps: Option<gst::Caps>,
-    /// A push is under way; one at a time, so that caps and frames of two dials cannot mix.
-    busy: bool,
-}
-
 impl Outlet {
     /// Makes an outlet without pads.
     pub(crate) fn new(element: &SluiceSrc) -> Self {
@@ -79,49 +72,6 @@ impl Outlet {
     pub(crate) fn activate(&self, dial: Option<u64>) {
         self.state.lock().active = dial;
         self.changed.notify_all();
-    }
-
-    /// Sends what belongs to the stream's end on every pad.
-    pub(crate) fn end(&self) {
-        let pads: Vec<_> = self
-            .state
-            .lock()
-            .slots
-            .iter()
-            .map(|slot| slot.pad.clone())
-            .collect();
-        for pad in pads {
-            pad.push_event(gst::event::Eos::new());
-        }
-    }
-
-    /// Removes all pads; the timeline begins anew.
-    pub(crate) fn clear(&self) {
-        let slots = {
-            let mut state = self.state.lock();
-            state.timeline = Timeline::new(Start::AsIs);
-            state.epoch = None;
-            state.clock = None;
-            std::mem::take(&mut state.slots)
-        };
-        let Some(element) = self.element.upgrade() else {
-            return;
-        };
-        for slot in slots {
-            if slot
-                .pad
-                .set_active(false)
-                .and_then(|()| element.remove_pad(&slot.pad))
-                .is_err()
-            {
-                gst::warning!(
-                    CAT,
-                    obj = element,
-                    "pad {} did not want to go",
-                    slot.pad.name()
-                );
-            }
-        }
     }
 
     /// Warns on the element's log and bus.
@@ -257,150 +207,6 @@ impl Outlet {
         drop(self.state.lock());
         self.changed.notify_all();
     }
-
-    /// Makes the pads that the lines need, all before the first frame, and says which tracks there are.
-    fn open(self: &Arc<Self>, feed: &Feed, lines: &[Arc<Line>]) {
-        let mut lines = lines.to_vec();
-        lines.sort_by_key(|line| (line.kind, line.index));
-        for line in &lines {
-            self.add_pad(line);
-        }
-        let Some(element) = self.element.upgrade() else {
-            return;
-        };
-        element.no_more_pads();
-        let count = |kind| {
-            u32::try_from(lines.iter().filter(|line| line.kind == kind).count()).unwrap_or(u32::MAX)
-        };
-        let tracks = gst::Structure::builder("sluice-tracks")
-            .field("video", count(Kind::Video))
-            .field("audio", count(Kind::Audio))
-            .field("skipped", gst::List::new(feed.skipped()))
-            .build();
-        element
-            .post_message(gst::message::Element::builder(tracks).src(&element).build())
-            .unwrap_or_default();
-    }
-
-    /// Adds the line's pad, unless a dial before it brought it already.
-    fn add_pad(self: &Arc<Self>, line: &Line) {
-        let Some(element) = self.element.upgrade() else {
-            return;
-        };
-        let group = {
-            let state = self.state.lock();
-            if state.slot(line).is_some() {
-                return;
-            }
-            state.group
-        };
-        let Some(template) = element.pad_template(&format!("{}_%u", line.kind.label())) else {
-            return;
-        };
-        let name = line.pad_name();
-        let pad = self.pad(&template, line, &name);
-        self.state.lock().slots.push(Slot {
-            kind: line.kind,
-            index: line.index,
-            pad: pad.clone(),
-            caps: None,
-            busy: false,
-        });
-        let id = format!("{}/{name}", element.name());
-        let start = gst::event::StreamStart::builder(&id)
-            .group_id(group)
-            .build();
-        if pad.set_active(true).is_ok() {
-            pad.push_event(start);
-        }
-        if element.add_pad(&pad).is_err() {
-            gst::error!(CAT, obj = element, "pad {name} could not be added");
-        }
-    }
-
-    fn pad(&self, template: &gst::PadTemplate, line: &Line, name: &str) -> gst::Pad {
-        let (on_event, on_query) = (self.element.clone(), self.element.clone());
-        let (kind, index) = (line.kind, line.index);
-        gst::Pad::builder_from_template(template)
-            .name(name)
-            .event_function(move |_, _, event| {
-                on_event
-                    .upgrade()
-                    .is_some_and(|element| element.on_upstream_event(kind, index, event))
-            })
-            .query_function(move |pad, parent, query| match query.view_mut() {
-                gst::QueryViewMut::Latency(latency) => {
-                    let min = on_query
-                        .upgrade()
-                        .map_or(gst::ClockTime::ZERO, |element| element.latency());
-                    latency.set(true, min, gst::ClockTime::NONE);
-                    true
-                }
-                _ => gst::Pad::query_default(pad, parent, query),
-            })
-            .build()
-    }
-
-    fn push(
-        self: &Arc<Self>,
-        feed: &Feed,
-        line: &Line,
-        buffer: gst::Buffer,
-        caps: &gst::CapsRef,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.add_pad(line);
-        let Some((pad, changed)) = self.take_slot(feed, line, caps) else {
-            return Err(gst::FlowError::Flushing);
-        };
-        if let Some(caps) = changed {
-            pad.push_event(gst::event::Caps::new(&caps));
-            if pad.sticky_event::<gst::event::Segment>(0).is_none() {
-                let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-                pad.push_event(gst::event::Segment::new(&segment));
-            }
-        }
-        let flow = pad.push(buffer);
-        self.give_slot_back(line);
-        match flow {
-            // Nobody wants this track, or no more of it; that is no reason to stop the others.
-            Err(gst::FlowError::NotLinked | gst::FlowError::Eos) => Ok(gst::FlowSuccess::Ok),
-            // What broke downstream has said so itself; the source is not to blame.
-            Err(gst::FlowError::Flushing) => Err(gst::FlowError::Flushing),
-            Err(_) | Ok(_) => Ok(gst::FlowSuccess::Ok),
-        }
-    }
-
-    /// Waits for the pad to be free; gives it, and the caps if they are new.
-    fn take_slot(
-        &self,
-        feed: &Feed,
-        line: &Line,
-        caps: &gst::CapsRef,
-    ) -> Option<(gst::Pad, Option<gst::Caps>)> {
-        let mut state = self.state.lock();
-        loop {
-            if state.active != Some(feed.dial) {
-                return None;
-            }
-            let slot = state.slot_mut(line)?;
-            if !slot.busy {
-                slot.busy = true;
-                let changed = slot.caps.as_deref() != Some(caps);
-                if changed {
-                    slot.caps = Some(caps.to_owned());
-                }
-                return Some((slot.pad.clone(), changed.then(|| caps.to_owned())));
-            }
-            self.changed.wait(&mut state);
-        }
-    }
-
-    fn give_slot_back(&self, line: &Line) {
-        if let Some(slot) = self.state.lock().slot_mut(line) {
-            slot.busy = false;
-        }
-        self.changed.notify_all();
-    }
 }
 
 impl State {
@@ -418,18 +224,6 @@ impl State {
             (Pace::Recorded | Pace::Arrival, _) => Start::At(now),
             (Pace::Clock, _) => Start::AsIs,
         }
-    }
-
-    fn slot(&self, line: &Line) -> Option<&Slot> {
-        self.slots
-            .iter()
-            .find(|slot| slot.kind == line.kind && slot.index == line.index)
-    }
-
-    fn slot_mut(&mut self, line: &Line) -> Option<&mut Slot> {
-        self.slots
-            .iter_mut()
-            .find(|slot| slot.kind == line.kind && slot.index == line.index)
     }
 }
 

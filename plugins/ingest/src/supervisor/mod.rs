@@ -1,5 +1,8 @@
 //! The thread that owns an element's dials: it does what `sluice_core::Redial` decides.
 
+mod act;
+mod say;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +10,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sluice_core::redial::{Action, Failure, Redial, RedialConfig, RedialState};
+use sluice_core::redial::{Failure, Redial, RedialConfig};
 use sluice_core::{Kind, SourceUri};
 
-use crate::announce::{Announcer, Notice, Word};
-use crate::dial::{Dial, Order};
+use crate::announce::{Announcer, Word};
+use crate::dial::Dial;
 use crate::failure::Fault;
 use crate::knock::Knock;
 use crate::outlet::Outlet;
-use crate::report::{DialEvent, Reports};
-use crate::source::{Settings, Transport};
+use crate::report::DialEvent;
+use crate::source::Settings;
 use crate::words;
 
 /// How often the tracks' flow is looked at.
@@ -224,8 +227,11 @@ impl Supervisor {
 
     fn on_gathered(&mut self, now: Instant) {
         let Some(line) = &mut self.active else { return };
+        // The next item of a playlist is no news.
+        if std::mem::replace(&mut line.announced, true) {
+            return;
+        }
         let (source, attempt) = (line.dial.source, line.attempt);
-        line.announced = true;
         self.redial.on_connected(source, now);
         self.fault = None;
         self.announce(Word::Running, source, attempt, String::new(), None);
@@ -290,242 +296,6 @@ impl Supervisor {
             let reason = format!("{} sends no key frame.", words::subject(uri.scheme()));
             (line.dial.id, Fault::new(Failure::Timeout, reason))
         })
-    }
-
-    fn obey_all(&mut self, action: Option<Action>, now: Instant) {
-        if let Some(action) = action {
-            self.obey(action, now);
-        }
-        while let Some(action) = self.redial.handle_timeout(now) {
-            self.note_silence(action);
-            self.obey(action, now);
-        }
-    }
-
-    fn obey(&mut self, action: Action, now: Instant) {
-        match action {
-            Action::Dial { source, attempt } => {
-                self.hang_up_all();
-                let reason = self.fault.as_ref().map_or_else(
-                    || self.uri(source).map(words::awaited).unwrap_or_default(),
-                    |fault| fault.reason.clone(),
-                );
-                self.announce(Word::Connecting, source, attempt, reason, None);
-                self.active = self.dial(source, attempt);
-                self.outlet
-                    .activate(self.active.as_ref().map(|line| line.dial.id));
-            }
-            Action::Probe { source } => self.probe = self.dial(source, 1),
-            Action::SwitchTo { source } => self.switch_to(source, now),
-            Action::HangUp { source } => {
-                if self
-                    .probe
-                    .as_ref()
-                    .is_some_and(|line| line.dial.source == source)
-                {
-                    self.hang_up_probe();
-                } else {
-                    self.hang_up_active();
-                    self.announce_wait(now);
-                }
-            }
-            Action::GiveUp => {
-                self.hang_up_all();
-                let source = self.sources.len().saturating_sub(1);
-                let fault = self.fault.clone();
-                let reason = fault.map_or_else(
-                    || "No source can be played.".to_owned(),
-                    |fault| fault.reason,
-                );
-                self.announcer.give_up(&reason);
-                self.announce(Word::Failed, source, 0, reason, None);
-            }
-        }
-    }
-
-    fn dial(&mut self, source: usize, attempt: u32) -> Option<Line> {
-        let (clock, base) = self.timing.clone()?;
-        let over_tcp =
-            self.settings.transport == Transport::Auto && self.over_tcp.contains(&source);
-        let order = Order {
-            items: self.sources.get(source)?.clone(),
-            repeat: self.settings.repeat,
-            latency: self.settings.latency,
-            transport: if over_tcp {
-                Transport::Tcp
-            } else {
-                self.settings.transport
-            },
-            ca_file: self.settings.ca_file.clone(),
-            fingerprint: self.settings.fingerprint.clone(),
-            connect: self.settings.connect,
-            clock,
-            base,
-        };
-        let id = DIALS.fetch_add(1, Ordering::Relaxed);
-        let reports = Reports::new(self.sender.clone(), id);
-        match Dial::start(source, order, Arc::clone(&self.outlet), reports) {
-            Ok(dial) => Some(Line {
-                dial,
-                attempt,
-                arrived: None,
-                announced: false,
-            }),
-            Err(fault) => {
-                // The machine's own deadline for a dial handles a machine without threads.
-                self.fault = Some(fault);
-                None
-            }
-        }
-    }
-
-    fn switch_to(&mut self, source: usize, now: Instant) {
-        let Some(probe) = self.probe.take() else {
-            return;
-        };
-        self.outlet.activate(Some(probe.dial.id));
-        self.hang_up_active();
-        self.active = Some(Line {
-            arrived: Some(now),
-            ..probe
-        });
-        self.announce(Word::Connecting, source, 1, String::new(), None);
-        self.on_gathered(now);
-    }
-
-    fn hang_up_all(&mut self) {
-        self.outlet.activate(None);
-        self.hang_up_active();
-        self.hang_up_probe();
-        self.knock = None;
-    }
-
-    fn hang_up_active(&mut self) -> Option<usize> {
-        let line = self.active.take()?;
-        let source = line.dial.source;
-        self.leaving.push(line.dial.hang_up());
-        Some(source)
-    }
-
-    fn hang_up_probe(&mut self) -> Option<usize> {
-        let line = self.probe.take()?;
-        let source = line.dial.source;
-        self.leaving.push(line.dial.hang_up());
-        Some(source)
-    }
-
-    /// Keeps the words for a failure that the machine found by itself, before its dial is hung up.
-    fn note_silence(&mut self, action: Action) {
-        let hung_up = match action {
-            Action::HangUp { source } | Action::Dial { source, .. } => Some(source),
-            Action::GiveUp | Action::Probe { .. } | Action::SwitchTo { .. } => None,
-        };
-        let Some(line) = self.active.as_ref().filter(|_| hung_up.is_some()) else {
-            return;
-        };
-        let source = line.dial.source;
-        if matches!(action, Action::HangUp { source: gone } if gone != source) {
-            return;
-        }
-        let (arrived, attempt) = (line.arrived.is_some(), line.attempt);
-        let Some(uri) = self.uri(source) else { return };
-        let fault = if arrived {
-            Fault::new(Failure::Stalled, words::silent(uri, self.settings.stall))
-        } else {
-            Fault::new(
-                Failure::Timeout,
-                words::unanswered(uri, self.settings.connect),
-            )
-        };
-        if arrived {
-            self.announce(Word::Stalled, source, attempt, fault.reason.clone(), None);
-        }
-        self.note(fault, source);
-    }
-
-    fn note(&mut self, fault: Fault, source: usize) {
-        self.announcer.note(&fault, self.uri(source));
-        self.fault = Some(fault);
-    }
-
-    /// Says what is waited for, and knocks meanwhile.
-    fn announce_wait(&mut self, now: Instant) {
-        let RedialState::Waiting {
-            source,
-            until,
-            attempt,
-            failure,
-        } = self.redial.state()
-        else {
-            return;
-        };
-        let reason = self
-            .fault
-            .as_ref()
-            .map(|fault| fault.reason.clone())
-            .unwrap_or_default();
-        let word = Word::waiting_after(failure);
-        self.announce(
-            word,
-            source,
-            attempt,
-            reason,
-            Some(until.saturating_duration_since(now)),
-        );
-        let away = matches!(
-            failure,
-            Failure::Lost | Failure::Unreachable | Failure::Timeout
-        );
-        self.knock = match self.uri(source) {
-            Some(uri) if away => Knock::start(source, uri, self.sender.clone()),
-            Some(_) | None => None,
-        };
-    }
-
-    fn announce(
-        &self,
-        word: Word,
-        source: usize,
-        attempt: u32,
-        reason: String,
-        retry_in: Option<Duration>,
-    ) {
-        let uri = self
-            .uri(source)
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        self.announcer.say(Notice {
-            word,
-            uri,
-            source,
-            attempt,
-            reason,
-            retry_in,
-        });
-    }
-
-    fn uri(&self, source: usize) -> Option<&SourceUri> {
-        self.sources.get(source)?.first()
-    }
-
-    /// Says whether the end of the source is the end of the stream: a recording with nothing after it.
-    fn ends_for_good(&self) -> bool {
-        use sluice_core::Scheme;
-        let recorded =
-            |uri: &SourceUri| matches!(uri.scheme(), Scheme::File | Scheme::Http | Scheme::Https);
-        !self.settings.repeat
-            && matches!(self.sources.as_slice(), [only] if only.iter().all(recorded))
-    }
-
-    fn finish(&mut self, source: usize) {
-        let subject = self
-            .uri(source)
-            .map_or("The source", |uri| words::subject(uri.scheme()));
-        let reason = format!("{subject} was played to its end.");
-        self.timing = None;
-        self.hang_up_all();
-        self.announce(Word::Failed, source, 0, reason, None);
-        self.outlet.end();
     }
 
     /// Waits for teardowns, a while.
