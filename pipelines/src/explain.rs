@@ -47,7 +47,7 @@ pub fn explain(spec: &RouteSpec) -> String {
         add("tls-fingerprint", pin, true);
     }
     format!(
-        "{line}  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}  s.audio_0 ! sluicetranscode ! w.",
+        "{line}  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}  s.audio_0 ! sluicetranscode ! w.audio_0",
         spec.id,
         group(spec, &default),
     )
@@ -108,7 +108,7 @@ mod tests {
     fn a_route_is_one_line_without_secrets() {
         assert_eq!(
             explain(&spec(&["rtsp://bob:hunter2@h/1"])),
-            "gst-launch-1.0 sluicesrc name=s uri='rtsp://***@h/1'  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path=door  s.audio_0 ! sluicetranscode ! w."
+            "gst-launch-1.0 sluicesrc name=s uri='rtsp://***@h/1'  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path=door  s.audio_0 ! sluicetranscode ! w.audio_0"
         );
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Snapshot {
     pub(super) state: RouteState,
     /// `None` while nothing runs.
     pub(super) viewers: Option<Viewers>,
+    /// Every track of the source has its pad: who joins earlier might get pictures without sound.
+    pub(super) complete: bool,
     /// When the source began to play.
     pub(super) playing_since: Option<Instant>,
 }
@@ -244,10 +246,13 @@ impl PathTask {
             (RouteState::Running { .. }, None) => Some(Instant::now()),
             _ => None,
         };
+        let played = matches!(state, RouteState::Running { .. });
+        let complete = self.running.is_some() && (before.complete || played);
         let viewers = self.running.as_ref().map(|running| running.route.viewers());
         self.snapshot.send_replace(Snapshot {
             state,
             viewers,
+            complete,
             playing_since,
         });
     }

@@ -15,6 +15,9 @@ use super::path::{Command, Handle, Snapshot};
 /// A viewer whose source is not there is asked to come back after this long, when nothing better is known.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// A source whose tracks are there shows their formats within this time.
+const FORMATS: Duration = Duration::from_secs(5);
+
 /// All paths, by name.
 #[derive(Debug)]
 pub struct Paths {
@@ -83,14 +86,29 @@ impl Paths {
             .map_err(|_| going_down())?;
         let viewers = answer.await.map_err(|_| going_down())??;
         let mut snapshot = handle.snapshot.clone();
+        let complete = complete(handle.snapshot.clone(), &viewers);
         tokio::select! {
             // Tracks that are known let a viewer in even while the source is away: it sees the last
             // picture, and moving ones as soon as the source is back.
             biased;
-            ready = viewers.ready(handle.config.start_timeout) => ready.map(|()| viewers.clone()),
+            ready = tokio::time::timeout(handle.config.start_timeout, complete) => match ready {
+                Ok(ready) => ready.map(|()| viewers.clone()),
+                Err(_elapsed) => Err(refusal(&RouteState::Starting)),
+            },
             problem = trouble(&mut snapshot) => Err(problem),
         }
     }
+}
+
+/// Resolves when every track is there and its format is known.
+async fn complete(
+    mut snapshot: watch::Receiver<Snapshot>,
+    viewers: &Viewers,
+) -> Result<(), Problem> {
+    if snapshot.wait_for(|now| now.complete).await.is_err() {
+        return Err(going_down());
+    }
+    viewers.ready(FORMATS).await
 }
 
 impl Directory for Paths {
