@@ -40,5 +40,6 @@ e2e:
 
 bench:
 	@.ci/setup test
-	cargo build --locked --release --package sluice --package sluice-tests --bins
+	cargo build --locked --release --package sluice
+	cargo build --locked --release --package sluice-tests --bins
 	$(CARGO_TARGET_DIR)/release/bench
