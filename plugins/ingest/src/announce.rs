@@ -75,7 +75,7 @@ impl Announcer {
     }
 
     /// Posts a notice.
-    pub(crate) fn say(&self, notice: Notice) {
+    pub(crate) fn say(&self, notice: &Notice) {
         let retry_in = notice.retry_in.map_or(0, |wait| {
             u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
         });

@@ -53,29 +53,40 @@ impl Knock {
     }
 }
 
+/// What the operating system calls it, and what that means.
+const CAUSES: &[(ErrorKind, &str)] = &[
+    (
+        ErrorKind::ConnectionRefused,
+        "refused the connection: nothing listens at that port",
+    ),
+    (
+        ErrorKind::TimedOut,
+        "does not answer: it is switched off, or a firewall is in between",
+    ),
+    (
+        ErrorKind::HostUnreachable,
+        "cannot be reached: there is no route to it",
+    ),
+    (
+        ErrorKind::NetworkUnreachable,
+        "cannot be reached: there is no route to it",
+    ),
+];
+
 /// Says why a source cannot be connected to; rtspsrc itself calls everything a "generic error". Blocks for as
 /// long as a connection may take; `None` when the port is open.
 pub(crate) fn diagnose(uri: &SourceUri) -> Option<&'static str> {
     if !is_over_tcp(uri.scheme()) {
         return None;
     }
-    let addresses = match (uri.host()?, uri.port()?).to_socket_addrs() {
-        Ok(addresses) => addresses,
-        Err(_) => return Some("cannot be reached: its host name is unknown"),
+    let Ok(addresses) = (uri.host()?, uri.port()?).to_socket_addrs() else {
+        return Some("cannot be reached: its host name is unknown");
     };
     let mut cause = None;
     for address in addresses {
         let error = TcpStream::connect_timeout(&address, PATIENCE).err()?;
-        cause = Some(match error.kind() {
-            ErrorKind::ConnectionRefused => "refused the connection: nothing listens at that port",
-            ErrorKind::TimedOut => {
-                "does not answer: it is switched off, or a firewall is in between"
-            }
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-                "cannot be reached: there is no route to it"
-            }
-            _ => "cannot be connected to",
-        });
+        let words = CAUSES.iter().find(|(kind, _)| *kind == error.kind());
+        cause = Some(words.map_or("cannot be connected to", |(_, words)| *words));
     }
     cause
 }

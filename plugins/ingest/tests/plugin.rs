@@ -1,5 +1,4 @@
 //! The plugin as packagers ship it. A file of its own: a process can register the element only once.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 

@@ -1,11 +1,18 @@
 //! `sluicesrc` over real files and the known picture: pads, timestamps, messages.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
+use parking_lot::Mutex;
 
 /// The longest that any step may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -63,7 +70,7 @@ impl Player {
     }
 
     fn frames(&self, pad: &str) -> Vec<Frame> {
-        let all = self.frames.lock().unwrap();
+        let all = self.frames.lock();
         all.iter()
             .filter(|(name, _)| name == pad)
             .map(|(_, frame)| *frame)
@@ -140,7 +147,7 @@ fn sink(pad: String, frames: &Arc<Mutex<Vec<(String, Frame)>>>) -> gst::Element 
                 key: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
                 discont: buffer.flags().contains(gst::BufferFlags::DISCONT),
             };
-            frames.lock().unwrap().push((pad.clone(), frame));
+            frames.lock().push((pad.clone(), frame));
             Ok(gst::FlowSuccess::Ok)
         })
         .build();
@@ -408,7 +415,7 @@ fn stopping_and_starting_again_plays_again() {
     player.wait_frames("video_0", 5);
     player.pipeline.set_state(gst::State::Null).unwrap();
     assert!(player.source.src_pads().is_empty());
-    player.frames.lock().unwrap().clear();
+    player.frames.lock().clear();
     player.pipeline.set_state(gst::State::Playing).unwrap();
     player.wait_frames("video_0", 5);
 }

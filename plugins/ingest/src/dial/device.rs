@@ -1,8 +1,8 @@
 //! Cameras of this machine.
 
 use gst::prelude::*;
-use sluice_core::SourceUri;
 use sluice_core::redial::Failure;
+use sluice_core::{Codec, SourceUri};
 
 use super::Order;
 use super::known::{element, encoder};
@@ -19,7 +19,7 @@ pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Res
         let reason = format!("{} does not exist on this machine.", plumbing.subject);
         return Err(Fault::new(Failure::NotFound, reason));
     }
-    let source = element(plumbing, "v4l2src", &[("do-timestamp", "true")])?;
+    let source = element(plumbing, ("v4l2src", &[("do-timestamp", "true")]))?;
     source.set_property("device", path.to_string_lossy().as_ref());
     source.set_state(gst::State::Ready).map_err(|_| {
         Fault::new(
@@ -34,9 +34,9 @@ pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Res
     let wanted = ["video/x-h264", "image/jpeg"]
         .into_iter()
         .find(|media| offered.iter().any(|s| s.name() == *media));
-    let filter = element(plumbing, "capsfilter", &[])?;
+    let filter = element(plumbing, ("capsfilter", &[]))?;
     let Some(media) = wanted else {
-        let convert = element(plumbing, "videoconvert", &[])?;
+        let convert = element(plumbing, ("videoconvert", &[]))?;
         filter.set_property(
             "caps",
             gst::Caps::builder("video/x-raw")
@@ -44,7 +44,7 @@ pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Res
                 .build(),
         );
         let mut chain = vec![source, convert, filter];
-        chain.extend(encoder(plumbing, KEY_INTERVAL)?);
+        chain.extend(encoder(plumbing, Codec::H264, KEY_INTERVAL)?);
         plumbing.on_pad(&plumbing.chain(&chain)?);
         return Ok(());
     };

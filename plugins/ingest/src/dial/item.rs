@@ -125,6 +125,10 @@ fn listen(
         if feed.is_closed() {
             return gst::BusSyncReply::Drop;
         }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other messages of a child pipeline are its own"
+        )]
         match message.view() {
             gst::MessageView::Error(error) => {
                 let debug = error.debug();

@@ -1,104 +1,71 @@
 //! The known picture and tone of `test:`.
 
 use gst::prelude::*;
-use sluice_core::{Codec, SourceUri};
+use sluice_core::{Codec, SourceUri, TestOptions};
 
 use super::Order;
 use crate::elements::set;
 use crate::failure::Fault;
 use crate::route::Plumbing;
 
-/// Builds bars with a burnt-in clock as H.264, and a 440 Hz tone as Opus.
-pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Result<(), Fault> {
-    let options = uri.test().copied().unwrap_or_default();
-    let size = gst::Caps::builder("video/x-raw")
-        // Anything but 4:2:0 makes a profile that browsers show in wrong colours (F11).
-        .field("format", "I420")
-        .field("width", i32::try_from(options.width).unwrap_or(1280))
-        .field("height", i32::try_from(options.height).unwrap_or(720))
-        .field(
-            "framerate",
-            gst::Fraction::new(i32::try_from(options.framerate).unwrap_or(30), 1),
-        )
-        .build();
-    let interval = options
-        .framerate
-        .saturating_mul(u32::try_from(options.key_interval.as_secs()).unwrap_or(2));
-    let mut video = vec![
-        element(
-            plumbing,
-            "videotestsrc",
-            &[
-                ("is-live", "true"),
-                ("pattern", "smpte"),
-                ("do-timestamp", "true"),
-            ],
-        )?,
-        element(plumbing, "capsfilter", &[])?,
-        // The lower corners: the bars above stay clean for whoever checks colours.
-        element(
-            plumbing,
-            "timeoverlay",
-            &[
-                ("halignment", "left"),
-                ("valignment", "bottom"),
-                ("font-desc", "Monospace, 24"),
-                ("shaded-background", "true"),
-            ],
-        )?,
-        element(
-            plumbing,
-            "clockoverlay",
-            &[
-                ("halignment", "right"),
-                ("valignment", "bottom"),
-                ("font-desc", "Monospace, 24"),
-                ("shaded-background", "true"),
-            ],
-        )?,
-    ];
-    if let Some(filter) = video.get(1) {
-        filter.set_property("caps", size);
-    }
-    video.extend(match options.codec {
-        Codec::Vp8 => vp8(plumbing, interval)?,
-        _ => encoder(plumbing, interval)?,
-    });
-    plumbing.on_pad(&plumbing.chain(&video)?);
-    let tone = [
-        element(
-            plumbing,
-            "audiotestsrc",
-            &[
-                ("is-live", "true"),
-                ("wave", "sine"),
-                ("freq", "440"),
-                ("volume", "0.3"),
-                ("samplesperbuffer", "960"),
-            ],
-        )?,
-        element(
-            plumbing,
-            "capsfilter",
-            &[(
-                "caps",
-                "audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved",
-            )],
-        )?,
-        element(
-            plumbing,
-            "opusenc",
-            &[("bitrate", "64000"), ("frame-size", "20")],
-        )?,
-    ];
-    plumbing.on_pad(&plumbing.chain(&tone)?);
-    Ok(())
-}
+/// A factory and its properties.
+type Row = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// An H.264 encoder for live pictures: no B-frames (F7), a key frame at most every `interval` frames.
-pub(super) fn encoder(plumbing: &Plumbing, interval: u32) -> Result<Vec<gst::Element>, Fault> {
-    let encoder = element(
-        plumbing,
+/// Bars with burnt-in clocks in the lower corners: the bars above stay clean for whoever checks colours.
+const PICTURE: &[Row] = &[
+    (
+        "videotestsrc",
+        &[
+            ("is-live", "true"),
+            ("pattern", "smpte"),
+            ("do-timestamp", "true"),
+        ],
+    ),
+    ("capsfilter", &[]),
+    (
+        "timeoverlay",
+        &[
+            ("halignment", "left"),
+            ("valignment", "bottom"),
+            ("font-desc", "Monospace, 24"),
+            ("shaded-background", "true"),
+        ],
+    ),
+    (
+        "clockoverlay",
+        &[
+            ("halignment", "right"),
+            ("valignment", "bottom"),
+            ("font-desc", "Monospace, 24"),
+            ("shaded-background", "true"),
+        ],
+    ),
+];
+
+const TONE: &[Row] = &[
+    (
+        "audiotestsrc",
+        &[
+            ("is-live", "true"),
+            ("wave", "sine"),
+            ("freq", "440"),
+            ("volume", "0.3"),
+            ("samplesperbuffer", "960"),
+        ],
+    ),
+    (
+        "capsfilter",
+        &[(
+            "caps",
+            "audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved",
+        )],
+    ),
+    ("opusenc", &[("bitrate", "64000"), ("frame-size", "20")]),
+];
+
+/// Live H.264 without B-frames (F7).
+const H264: &[Row] = &[
+    (
         "x264enc",
         &[
             ("tune", "zerolatency"),
@@ -107,47 +74,86 @@ pub(super) fn encoder(plumbing: &Plumbing, interval: u32) -> Result<Vec<gst::Ele
             ("bframes", "0"),
             ("threads", "1"),
         ],
-    )?;
-    encoder.set_property("key-int-max", interval.max(1));
-    let profile = element(
-        plumbing,
+    ),
+    (
         "capsfilter",
         &[("caps", "video/x-h264,profile=constrained-baseline")],
-    )?;
-    Ok(vec![encoder, profile])
+    ),
+];
+
+/// Live VP8.
+const VP8: &[Row] = &[(
+    "vp8enc",
+    &[
+        ("deadline", "1"),
+        ("cpu-used", "8"),
+        ("threads", "1"),
+        ("end-usage", "cbr"),
+        ("target-bitrate", "2000000"),
+        ("lag-in-frames", "0"),
+    ],
+)];
+
+/// Builds bars with a burnt-in clock as H.264 or VP8, and a 440 Hz tone as Opus.
+pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Result<(), Fault> {
+    let options = uri.test().copied().unwrap_or_default();
+    let mut video = chain(plumbing, PICTURE)?;
+    if let Some(filter) = video.get(1) {
+        filter.set_property("caps", caps(&options));
+    }
+    let seconds = u32::try_from(options.key_interval.as_secs()).unwrap_or(2);
+    video.extend(encoder(
+        plumbing,
+        options.codec,
+        options.framerate.saturating_mul(seconds),
+    )?);
+    plumbing.on_pad(&plumbing.chain(&video)?);
+    let tone = chain(plumbing, TONE)?;
+    plumbing.on_pad(&plumbing.chain(&tone)?);
+    Ok(())
 }
 
-/// A VP8 encoder for live pictures.
-fn vp8(plumbing: &Plumbing, interval: u32) -> Result<Vec<gst::Element>, Fault> {
-    let encoder = element(
-        plumbing,
-        "vp8enc",
-        &[
-            ("deadline", "1"),
-            ("cpu-used", "8"),
-            ("threads", "1"),
-            ("end-usage", "cbr"),
-            ("target-bitrate", "2000000"),
-            ("lag-in-frames", "0"),
-            ("error-resilient", "default"),
-        ],
-    )?;
-    encoder.set_property(
-        "keyframe-max-dist",
-        i32::try_from(interval.max(1)).unwrap_or(i32::MAX),
-    );
-    Ok(vec![encoder])
+/// An encoder for live pictures, with a key frame at least every `interval` frames.
+pub(super) fn encoder(
+    plumbing: &Plumbing,
+    codec: Codec,
+    interval: u32,
+) -> Result<Vec<gst::Element>, Fault> {
+    let (rows, distance) = if codec == Codec::Vp8 {
+        (VP8, "keyframe-max-dist")
+    } else {
+        (H264, "key-int-max")
+    };
+    let elements = chain(plumbing, rows)?;
+    if let Some(encoder) = elements.first() {
+        set(encoder, distance, &interval.max(1).to_string());
+    }
+    Ok(elements)
 }
 
 /// Makes an element with properties from a table.
 pub(super) fn element(
     plumbing: &Plumbing,
-    factory: &str,
-    properties: &[(&str, &str)],
+    (factory, properties): Row,
 ) -> Result<gst::Element, Fault> {
     let element = plumbing.add(factory)?;
     for (name, value) in properties {
         set(&element, name, value);
     }
     Ok(element)
+}
+
+fn chain(plumbing: &Plumbing, rows: &[Row]) -> Result<Vec<gst::Element>, Fault> {
+    rows.iter().map(|row| element(plumbing, *row)).collect()
+}
+
+fn caps(options: &TestOptions) -> gst::Caps {
+    let int = |value| i32::try_from(value).unwrap_or(i32::MAX);
+    gst::Caps::builder("video/x-raw")
+        // Anything but 4:2:0 makes a profile that browsers show in wrong colours (F11).
+        .field("format", "I420")
+        .field("width", int(options.width))
+        .field("height", int(options.height))
+        .field("framerate", gst::Fraction::new(int(options.framerate), 1))
+        .build()
 }

@@ -77,7 +77,7 @@ impl Dial {
         source: usize,
         order: Order,
         outlet: Arc<Outlet>,
-        reports: Reports,
+        reports: &Reports,
     ) -> Result<Self, Fault> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let current = Arc::default();

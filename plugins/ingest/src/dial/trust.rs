@@ -10,7 +10,7 @@ use super::Order;
 use crate::failure::Fault;
 use crate::route::Plumbing;
 
-/// An authority that signed nothing: its key was never kept. GLib asks about a certificate only if no authority
+/// An authority that signed nothing: its key was never kept. `GLib` asks about a certificate only if no authority
 /// vouches for it, and takes no empty list of authorities; so with this one alone it asks about every one.
 const NOBODY: &str = "\
 -----BEGIN CERTIFICATE-----\n\

@@ -100,15 +100,15 @@ impl Outlet {
                     .upgrade()
                     .is_some_and(|element| element.on_upstream_event(kind, index, event))
             })
-            .query_function(move |pad, parent, query| match query.view_mut() {
-                gst::QueryViewMut::Latency(latency) => {
+            .query_function(move |pad, parent, query| {
+                if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
                     let min = on_query
                         .upgrade()
                         .map_or(gst::ClockTime::ZERO, |element| element.latency());
                     latency.set(true, min, gst::ClockTime::NONE);
-                    true
+                    return true;
                 }
-                _ => gst::Pad::query_default(pad, parent, query),
+                gst::Pad::query_default(pad, parent, query)
             })
             .build()
     }

@@ -97,16 +97,19 @@ impl SluiceSrc {
     }
 
     pub(super) fn on_upstream_event(&self, kind: Kind, index: u32, event: gst::Event) -> bool {
-        match event.type_() {
-            // Of what downstream sends, only the wish for a key frame concerns the source.
-            gst::EventType::CustomUpstream => self.inputs().is_some_and(|inputs| {
-                inputs
-                    .try_send(Input::Upstream { kind, index, event })
-                    .is_ok()
-            }),
-            gst::EventType::Qos | gst::EventType::Latency | gst::EventType::Reconfigure => true,
-            _ => false,
+        const HARMLESS: [gst::EventType; 3] = [
+            gst::EventType::Qos,
+            gst::EventType::Latency,
+            gst::EventType::Reconfigure,
+        ];
+        // Of what downstream sends, only the wish for a key frame concerns the source.
+        if event.type_() == gst::EventType::CustomUpstream {
+            let input = Input::Upstream { kind, index, event };
+            return self
+                .inputs()
+                .is_some_and(|inputs| inputs.try_send(input).is_ok());
         }
+        HARMLESS.contains(&event.type_())
     }
 
     pub(super) fn latency(&self) -> gst::ClockTime {
@@ -192,42 +195,34 @@ impl ElementImpl for SluiceSrc {
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
-        match event.type_() {
-            gst::EventType::Eos => self.tell(Input::Finish),
-            _ => false,
-        }
+        event.type_() == gst::EventType::Eos && self.tell(Input::Finish)
     }
 
     fn change_state(
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::NullToReady => self.check()?,
-            gst::StateChange::ReadyToPaused => self.start()?,
-            gst::StateChange::PlayingToPaused => {
-                self.tell(Input::Pause);
-            }
+        use gst::StateChange::{
+            NullToReady, PausedToPlaying, PausedToReady, PlayingToPaused, ReadyToPaused,
+        };
+        if transition == NullToReady {
+            self.check()?;
+        } else if transition == ReadyToPaused {
+            self.start()?;
+        } else if transition == PlayingToPaused {
+            self.tell(Input::Pause);
+        } else if transition == PausedToReady {
             // Before the pads are shut, so that what waits in a dial does not push into them again.
-            gst::StateChange::PausedToReady => {
-                self.tell(Input::Quit);
-            }
-            _ => {}
+            self.tell(Input::Quit);
         }
         let success = self.parent_change_state(transition)?;
-        match transition {
-            gst::StateChange::ReadyToPaused | gst::StateChange::PlayingToPaused => {
-                Ok(gst::StateChangeSuccess::NoPreroll)
-            }
-            gst::StateChange::PausedToPlaying => {
-                self.play();
-                Ok(success)
-            }
-            gst::StateChange::PausedToReady => {
-                self.stop();
-                Ok(success)
-            }
-            _ => Ok(success),
+        if transition == PausedToPlaying {
+            self.play();
+        } else if transition == PausedToReady {
+            self.stop();
+        } else if transition == ReadyToPaused || transition == PlayingToPaused {
+            return Ok(gst::StateChangeSuccess::NoPreroll);
         }
+        Ok(success)
     }
 }

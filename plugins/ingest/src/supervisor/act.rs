@@ -87,7 +87,7 @@ impl Supervisor {
         };
         let id = DIALS.fetch_add(1, Ordering::Relaxed);
         let reports = Reports::new(self.sender.clone(), id);
-        match Dial::start(source, order, Arc::clone(&self.outlet), reports) {
+        match Dial::start(source, order, Arc::clone(&self.outlet), &reports) {
             Ok(dial) => Some(Line {
                 dial,
                 attempt,

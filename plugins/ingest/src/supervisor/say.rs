@@ -92,7 +92,7 @@ impl Supervisor {
             .uri(source)
             .map(ToString::to_string)
             .unwrap_or_default();
-        self.announcer.say(Notice {
+        self.announcer.say(&Notice {
             word,
             uri,
             source,
