@@ -1,5 +1,8 @@
 //! Sluice WebRTC elements: one producer, many WHEP viewers.
-#![allow(missing_docs, reason = "element glue; contracts stand where they matter")]
+#![allow(
+    missing_docs,
+    reason = "element glue; contracts stand where they matter"
+)]
 
 mod fanout;
 pub mod http;

@@ -9,9 +9,9 @@ mod headers;
 mod lane;
 mod member;
 mod queue;
-mod thread;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod watchdog;
 
 use std::sync::Arc;

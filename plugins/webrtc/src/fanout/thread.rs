@@ -99,7 +99,9 @@ impl Thread {
         let now = Instant::now();
         if frame.video {
             let track = self.track(frame.track);
-            track.group.push(frame.clone(), frame.key, frame.at, frame.bytes);
+            track
+                .group
+                .push(frame.clone(), frame.key, frame.at, frame.bytes);
             if frame.key {
                 track.gate.on_key_frame(now);
             } else if frame.gap {
@@ -164,9 +166,7 @@ impl Thread {
         let pusher = Pusher { pushing, listener };
         // Whoever has no picture yet comes before those who only catch up; live frames come before both,
         // because the queue is looked at again after each turn.
-        viewers.retain_mut(|viewer| {
-            viewer.first_key.is_some() || viewer.catch_up(now, 1, &pusher)
-        });
+        viewers.retain_mut(|viewer| viewer.first_key.is_some() || viewer.catch_up(now, 1, &pusher));
         viewers.retain_mut(|viewer| viewer.catch_up(now, TURN, &pusher));
         for (track, state) in tracks {
             if state.gate.handle_timeout(now) {
@@ -314,7 +314,8 @@ impl Viewer {
         let mut lanes = self.member.lanes.iter().zip(&self.places);
         fresh
             || lanes.any(|(lane, place)| {
-                lane.track == track && matches!(place, Place::CatchingUp(_))
+                lane.track == track
+                    && matches!(place, Place::CatchingUp(_))
                     && self.first_key.is_none()
             })
     }

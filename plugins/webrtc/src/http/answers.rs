@@ -10,7 +10,8 @@ use axum::response::Response;
 use sluice_core::Problem;
 
 /// Headers that a player in a browser reads.
-const EXPOSED: &str = "Location, ETag, Link, Retry-After, WWW-Authenticate, Accept-Patch, Accept-Post";
+const EXPOSED: &str =
+    "Location, ETag, Link, Retry-After, WWW-Authenticate, Accept-Patch, Accept-Post";
 
 /// Lets pages of any origin use WHEP: a viewer's right is shown by its token, not by its origin.
 pub(super) async fn share_with_browsers(mut response: Response) -> Response {

@@ -84,7 +84,5 @@ pub fn router(directory: Arc<dyn Directory>) -> Router {
         .route("/{path}", get(pages::player))
         .route("/{path}/", get(pages::without_slash))
         .route("/{path}/status.json", get(pages::status));
-    whep.merge(pages)
-        .with_state(shared)
-        .merge(pages::assets())
+    whep.merge(pages).with_state(shared).merge(pages::assets())
 }

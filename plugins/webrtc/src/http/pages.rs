@@ -11,8 +11,7 @@ use sluice_core::Problem;
 use super::{Shared, answers};
 
 /// The page runs only what comes from here; it may be embedded anywhere.
-const POLICY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *";
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *";
 
 /// Files below `/_sluice/`, with their media types.
 const ASSETS: &[(&str, &str, &str)] = &[
@@ -45,9 +44,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
 
 /// Makes the routes of the assets.
 pub(super) fn assets() -> Router {
-    ASSETS.iter().fold(Router::new(), |router, (path, kind, text)| {
-        router.route(path, get(move || async move { file(kind, text) }))
-    })
+    ASSETS
+        .iter()
+        .fold(Router::new(), |router, (path, kind, text)| {
+            router.route(path, get(move || async move { file(kind, text) }))
+        })
 }
 
 /// Serves the player page of a path.
@@ -56,19 +57,14 @@ pub(super) async fn player(State(shared): State<Shared>, Path(path): Path<String
         return answers::problem(&no_path());
     }
     let mut page = file("text/html; charset=utf-8", include_str!("player.html"));
-    page.headers_mut().insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
+    page.headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     page
 }
 
 /// Leads to the page's only address, so that its relative links fit; works behind a path prefix too.
 pub(super) async fn without_slash(Path(path): Path<String>) -> Response {
-    let to = format!(
-        "../{}",
-        percent_encoded(&path)
-    );
+    let to = format!("../{}", percent_encoded(&path));
     match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::PERMANENT_REDIRECT, [(LOCATION, to)]).into_response(),
         Err(_invalid) => answers::problem(&no_path()),

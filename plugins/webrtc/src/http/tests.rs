@@ -26,7 +26,8 @@ impl Directory for Asleep {
     }
 
     fn status(&self, path: &str) -> Option<serde_json::Value> {
-        self.knows(path).then(|| serde_json::json!({"state": "waiting"}))
+        self.knows(path)
+            .then(|| serde_json::json!({"state": "waiting"}))
     }
 }
 
@@ -53,7 +54,12 @@ async fn every_method_has_its_status() {
     let sdp = Some("application/sdp");
     for (method, path, kind, status) in [
         ("POST", "/door/whep", sdp, 503),
-        ("POST", "/door/whep", Some("Application/SDP; charset=utf-8"), 503),
+        (
+            "POST",
+            "/door/whep",
+            Some("Application/SDP; charset=utf-8"),
+            503,
+        ),
         ("POST", "/door/whep", Some("text/plain"), 415),
         ("POST", "/door/whep", None, 415),
         ("POST", "/nowhere/whep", sdp, 404),
@@ -104,7 +110,13 @@ async fn browsers_of_any_origin_may_use_it_and_read_its_headers() {
     assert!(methods.contains("POST"), "{methods}");
     let (_, headers, _) = ask("POST", "/door/whep", None, "").await;
     let exposed = headers["access-control-expose-headers"].to_str().unwrap();
-    for name in ["Location", "ETag", "Link", "Retry-After", "WWW-Authenticate"] {
+    for name in [
+        "Location",
+        "ETag",
+        "Link",
+        "Retry-After",
+        "WWW-Authenticate",
+    ] {
         assert!(exposed.contains(name), "{exposed}");
     }
     let (_, headers, _) = ask("OPTIONS", "/door/whep/x", None, "").await;

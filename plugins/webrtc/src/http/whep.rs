@@ -78,9 +78,11 @@ pub(super) async fn session(
         Method::PATCH => {
             let (kind, tag) = (header(&request, CONTENT_TYPE), header(&request, IF_MATCH));
             let patched = match text(request.into_body(), TRICKLE).await {
-                Ok(body) => viewers
-                    .patch(&id, kind.as_deref(), tag.as_deref(), &body)
-                    .await,
+                Ok(body) => {
+                    viewers
+                        .patch(&id, kind.as_deref(), tag.as_deref(), &body)
+                        .await
+                }
                 Err(problem) => Err(problem),
             };
             patched.map_or_else(|problem| answers::problem(&problem), took)
@@ -108,8 +110,7 @@ async fn join(shared: &Shared, path: &str, request: Request) -> Result<Response,
 }
 
 fn created(path: &str, joined: &Joined, behind_proxy: bool) -> Result<Response, Problem> {
-    let invalid =
-        |_error| Problem::new(500, "The answer has a header that HTTP does not allow.");
+    let invalid = |_error| Problem::new(500, "The answer has a header that HTTP does not allow.");
     let value = |text: &str| HeaderValue::try_from(text).map_err(invalid);
     // A proxy may have cut a prefix off the path; relative to the endpoint, the session is right anyway.
     let location = if behind_proxy {

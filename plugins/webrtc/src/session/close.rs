@@ -10,7 +10,7 @@ use sluice_core::whep::CloseReason;
 use super::{Phase, Session, build};
 use crate::worker;
 
-/// How long the close_notify may take to leave; it is one packet through one queue.
+/// How long the `close_notify` may take to leave; it is one packet through one queue.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 impl Session {
@@ -79,7 +79,7 @@ impl Session {
         }
     }
 
-    /// Lets DTLS send its close_notify, so that the peer knows at once. The encoder does so on end of
+    /// Lets DTLS send its `close_notify`, so that the peer knows at once. The encoder does so on end of
     /// stream; its data pad is there though no data channel is.
     fn say_goodbye(&self) {
         let Some(dtlsenc) = self.inner("dtlsenc") else {

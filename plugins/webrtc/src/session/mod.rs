@@ -182,7 +182,10 @@ impl Session {
             ConnectionState::Failed => self.close(&CloseReason::Failed.to_string()),
             ConnectionState::Closed => self.close(&CloseReason::Left.to_string()),
             // Disconnected may become connected again; the silence is counted.
-            _ => {}
+            ConnectionState::New
+            | ConnectionState::Connecting
+            | ConnectionState::Disconnected
+            | _ => {}
         }
     }
 
@@ -202,11 +205,28 @@ impl Session {
             state.phase = Phase::Verified;
             state.machine.on_connected(Instant::now());
         }
+        self.watch_goodbye();
         self.watch_reports();
         self.tell_latency();
         if let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) {
             fanout.join(self.member.clone());
         }
+    }
+
+    /// The viewer's `close_notify`. webrtcbin's own connection state does not follow it.
+    fn watch_goodbye(self: &Arc<Self>) {
+        let Some(dtlsdec) = self.inner("dtlsdec") else {
+            return;
+        };
+        let session = Arc::downgrade(self);
+        dtlsdec.connect_notify(Some("connection-state"), move |dtlsdec, _| {
+            let state = dtlsdec.property_value("connection-state");
+            let closed = gst::glib::EnumValue::from_value(&state)
+                .is_some_and(|(_class, state)| state.nick() == "closed");
+            if closed && let Some(session) = session.upgrade() {
+                session.close(&CloseReason::Left.to_string());
+            }
+        });
     }
 
     /// Without a latency the rtpsession knows no running time, and its sender reports would say nothing of

@@ -59,14 +59,13 @@ impl WhepSink {
         let Some(address) = settings.listen else {
             return Ok(());
         };
-        let listener = Listener::start(address, settings.path.as_str(), self.viewers()).map_err(
-            |error| {
+        let listener =
+            Listener::start(address, settings.path.as_str(), self.viewers()).map_err(|error| {
                 gst::error_msg!(
                     gst::ResourceError::OpenWrite,
                     ["cannot listen on {address}: {error}"]
                 )
-            },
-        )?;
+            })?;
         let url = listener.url();
         gst::info!(CAT, imp = self, "Listening on {url}");
         let structure = gst::Structure::builder("sluice-listening")
@@ -147,7 +146,11 @@ impl ObjectImpl for WhepSink {
                     Err(_invalid) => refused("it must be ADDRESS:PORT, such as 127.0.0.1:8889"),
                 },
             },
-            "path" => match value.get::<String>().ok().and_then(|text| text.parse().ok()) {
+            "path" => match value
+                .get::<String>()
+                .ok()
+                .and_then(|text| text.parse().ok())
+            {
                 Some(path) => settings.path = path,
                 None => refused("it must be 1 to 64 of a-z 0-9 - _"),
             },
@@ -163,13 +166,20 @@ impl ObjectImpl for WhepSink {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "viewers" => return u32::try_from(self.producer().count()).unwrap_or(u32::MAX).to_value(),
+            "viewers" => {
+                return u32::try_from(self.producer().count())
+                    .unwrap_or(u32::MAX)
+                    .to_value();
+            }
             "stats" => return signals::stats(&self.viewers()).to_value(),
             _ => {}
         }
         let settings = self.settings.lock();
         match pspec.name() {
-            "listen" => settings.listen.map(|address| address.to_string()).to_value(),
+            "listen" => settings
+                .listen
+                .map(|address| address.to_string())
+                .to_value(),
             "path" => settings.path.as_str().to_value(),
             "udp-port-min" => u32::from(settings.udp_port_min).to_value(),
             "udp-port-max" => u32::from(settings.udp_port_max).to_value(),
@@ -200,12 +210,31 @@ fn properties() -> Vec<glib::ParamSpec> {
     };
     let defaults = Settings::default();
     vec![
-        text("listen", "ADDRESS:PORT of an own WHEP server; none by default", None),
+        text(
+            "listen",
+            "ADDRESS:PORT of an own WHEP server; none by default",
+            None,
+        ),
         text("path", "Path below the own WHEP server", Some("live")),
-        number("udp-port-min", "Lowest UDP port of the viewers' sessions", 0, 65535),
-        number("udp-port-max", "Highest UDP port of the viewers' sessions", 65535, 65535),
+        number(
+            "udp-port-min",
+            "Lowest UDP port of the viewers' sessions",
+            0,
+            65535,
+        ),
+        number(
+            "udp-port-max",
+            "Highest UDP port of the viewers' sessions",
+            65535,
+            65535,
+        ),
         text("stun-server", "STUN server, as stun://HOST:PORT", None),
-        number("max-viewers", "Most viewers at a time; 0 is no limit", 0, u32::MAX),
+        number(
+            "max-viewers",
+            "Most viewers at a time; 0 is no limit",
+            0,
+            u32::MAX,
+        ),
         number(
             "group-bytes",
             "Largest group of pictures that is kept for viewers who join, in bytes",
@@ -264,8 +293,13 @@ impl ElementImpl for WhepSink {
                 .structure(g711("audio/x-alaw"))
                 .build();
             let template = |name, caps| {
-                gst::PadTemplate::new(name, gst::PadDirection::Sink, gst::PadPresence::Request, caps)
-                    .expect("names and directions are right")
+                gst::PadTemplate::new(
+                    name,
+                    gst::PadDirection::Sink,
+                    gst::PadPresence::Request,
+                    caps,
+                )
+                .expect("names and directions are right")
             };
             vec![template("video_%u", &video), template("audio_%u", &audio)]
         });

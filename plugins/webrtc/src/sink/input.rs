@@ -80,15 +80,15 @@ impl Input {
     }
 
     fn on_event(&self, event: &gst::Event) {
-        match event.view() {
-            gst::EventView::Caps(caps) => self.on_caps(caps.caps()),
-            gst::EventView::Segment(segment) => {
-                if let Some(time) = segment.segment().downcast_ref::<gst::ClockTime>() {
-                    *self.segment.lock() = time.clone();
-                }
+        let view = event.view();
+        if let gst::EventView::Caps(caps) = view {
+            self.on_caps(caps.caps());
+        } else if let gst::EventView::Segment(segment) = view {
+            if let Some(time) = segment.segment().downcast_ref::<gst::ClockTime>() {
+                *self.segment.lock() = time.clone();
             }
-            gst::EventView::FlushStop(_) => self.gatherer.lock().clear(),
-            _ => {}
+        } else if event.type_() == gst::EventType::FlushStop {
+            self.gatherer.lock().clear();
         }
     }
 

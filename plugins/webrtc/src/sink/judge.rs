@@ -21,13 +21,14 @@ impl Judge {
             return None;
         }
         self.frames = self.frames.saturating_add(1);
-        let verdict = match codec {
-            Codec::H264 => self.by_slices(key.then(|| h264::sps(unit)).flatten(), || {
-                h264::has_b_slices(unit)
-            }),
-            Codec::H265 => self.by_slices(key.then(|| h265::sps(unit)).flatten(), || false),
+        let verdict = if codec == Codec::H264 {
+            let sps = key.then(|| h264::sps(unit)).flatten();
+            self.by_slices(sps, || h264::has_b_slices(unit))
+        } else if codec == Codec::H265 {
+            self.by_slices(key.then(|| h265::sps(unit)).flatten(), || false)
+        } else {
             // They hold a picture back in a way of their own, which browsers follow.
-            _ => Some(false),
+            Some(false)
         };
         if verdict.is_none() || verdict == self.verdict {
             return None;

@@ -81,7 +81,7 @@ impl Source {
         let (passed, all) = std::sync::mpsc::channel();
         let pad = sink.static_pad("video_0").unwrap();
         let probe = pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            drop(passed.send(()));
+            let _sent = passed.send(());
             gst::PadProbeReturn::Ok
         });
         for _ in 0..wanted {
@@ -230,15 +230,31 @@ fn complete(offer: &str, codec: &str) -> String {
 }
 
 fn watch_connection(webrtcbin: &gst::Element, seen: &Arc<Seen>) {
+    let for_dtls = seen.clone();
     let seen = seen.clone();
     webrtcbin.connect_notify(Some("connection-state"), move |webrtcbin, _| {
         use WebRTCPeerConnectionState as State;
-        match webrtcbin.property::<State>("connection-state") {
-            State::Connected => seen.connected.store(true, SeqCst),
-            State::Closed => seen.closed.store(true, SeqCst),
-            _ => {}
+        if webrtcbin.property::<State>("connection-state") == State::Connected {
+            seen.connected.store(true, SeqCst);
         }
         seen.tell();
+    });
+    // webrtcbin's own state does not follow a close_notify.
+    let seen = Arc::downgrade(&for_dtls);
+    let bin = webrtcbin.downcast_ref::<gst::Bin>().unwrap();
+    bin.connect_deep_element_added(move |_, _, element| {
+        if element.factory().is_none_or(|f| f.name() != "dtlsdec") {
+            return;
+        }
+        let seen = seen.clone();
+        element.connect_notify(Some("connection-state"), move |dtlsdec, _| {
+            let state = dtlsdec.property_value("connection-state");
+            let (_, state) = gst::glib::EnumValue::from_value(&state).unwrap();
+            if let Some(seen) = seen.upgrade() {
+                seen.closed.store(state.nick() == "closed", SeqCst);
+                seen.tell();
+            }
+        });
     });
 }
 
@@ -257,9 +273,9 @@ fn count_packets(pipeline: &gst::Pipeline, webrtcbin: &gst::Element, seen: &Arc<
         sink.sync_state_with_parent().unwrap();
         let seen = seen.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            let video = pad.current_caps().is_some_and(|caps| {
-                caps.structure(0).unwrap().get::<&str>("media") == Ok("video")
-            });
+            let video = pad
+                .current_caps()
+                .is_some_and(|caps| caps.structure(0).unwrap().get::<&str>("media") == Ok("video"));
             if video {
                 if let Some(buffer) = info.buffer() {
                     let mut header = [0; 8];
@@ -284,7 +300,7 @@ fn make_offer(webrtcbin: &gst::Element) -> String {
     webrtcbin.connect_notify(Some("ice-gathering-state"), move |webrtcbin, _| {
         let state = webrtcbin.property::<WebRTCICEGatheringState>("ice-gathering-state");
         if state == WebRTCICEGatheringState::Complete {
-            drop(done.send(()));
+            let _sent = done.send(());
         }
     });
     let reply = call(webrtcbin, "create-offer", &None::<gst::Structure>);
@@ -306,7 +322,7 @@ fn call(webrtcbin: &gst::Element, name: &str, argument: &dyn ToValue) -> gst::Pr
     promise
 }
 
-/// Lets the viewer send its DTLS close_notify, as `RTCPeerConnection.close()` does.
+/// Lets the viewer send its DTLS `close_notify`, as `RTCPeerConnection.close()` does.
 pub(crate) fn say_goodbye(peer: &Peer) {
     let bin = peer.webrtcbin.downcast_ref::<gst::Bin>().unwrap();
     let mut elements = bin.iterate_recurse();
