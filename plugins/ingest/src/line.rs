@@ -113,6 +113,11 @@ impl Line {
         self.sink.lock().set(Some(pad));
     }
 
+    /// Gives the caps that the source sends, once they are known.
+    pub(crate) fn caps(&self) -> Option<gst::Caps> {
+        self.sink.lock().upgrade()?.current_caps()
+    }
+
     /// Sends an event towards the source. Does not wait for its effect.
     pub(crate) fn send_upstream(&self, event: gst::Event) -> bool {
         let pad = self.sink.lock().upgrade();

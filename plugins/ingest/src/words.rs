@@ -32,8 +32,14 @@ pub(crate) fn unanswered(uri: &SourceUri, waited: Duration) -> String {
 /// Says that it went silent.
 pub(crate) fn silent(uri: &SourceUri, stall: Duration) -> String {
     let subject = subject(uri.scheme());
+    let connected = match uri.scheme() {
+        Scheme::Rtsp | Scheme::Rtsps | Scheme::Srt => "is still connected, but ",
+        Scheme::Udp | Scheme::Http | Scheme::Https | Scheme::File | Scheme::V4l2 | Scheme::Test => {
+            ""
+        }
+    };
     format!(
-        "{subject} is still connected, but has sent nothing for {} s.",
+        "{subject} {connected}has sent nothing for {} s.",
         stall.as_secs_f32()
     )
 }

@@ -8,7 +8,7 @@ fn the_built_plugin_loads_and_brings_the_element() {
     let folder = std::env::current_exe()
         .unwrap()
         .ancestors()
-        .nth(2)
+        .nth(1)
         .unwrap()
         .to_owned();
     let plugin =

@@ -39,6 +39,7 @@ pub(super) fn build(plumbing: &Plumbing, order: &Order, uri: &SourceUri) -> Resu
     );
     trust(plumbing, order, &source)?;
     select_tracks(plumbing, &source);
+    smooth_lip_sync(&source);
     let feed = std::sync::Arc::clone(&plumbing.feed);
     source.connect_pad_added(move |_, _| feed.arrive());
     plumbing.follow(&source);
@@ -54,6 +55,20 @@ const fn protocols(scheme: Scheme, transport: Transport) -> &'static str {
         (_, Transport::Udp) => "udp",
         (_, Transport::Multicast) => "udp-mcast",
     }
+}
+
+/// Spreads what the first sender reports say about lip sync: in one step it would turn time back by 300 ms.
+fn smooth_lip_sync(source: &gst::Element) {
+    source.connect("new-manager", false, |values| {
+        if let Some(manager) = values
+            .get(1)
+            .and_then(|value| value.get::<gst::Element>().ok())
+        {
+            // Nanoseconds per packet.
+            set(&manager, "max-ts-offset-adjustment", "1000000");
+        }
+        None
+    });
 }
 
 /// Leaves tracks that nothing here can unpack out of SETUP.

@@ -96,6 +96,21 @@ impl Outlet {
         if let Some(pts) = raw.pts {
             line.set_latest(pts);
         }
+        // From here on the line waits for others (its turn, its time, downstream): that is no stall.
+        line.set_pushing(true);
+        let flow = self.pass(feed, line, buffer, caps, raw);
+        line.set_pushing(false);
+        flow
+    }
+
+    fn pass(
+        self: &Arc<Self>,
+        feed: &Feed,
+        line: &Line,
+        buffer: &gst::BufferRef,
+        caps: &gst::CapsRef,
+        raw: Stamp,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
         if !feed.gather(line) {
             return Err(gst::FlowError::Flushing);
         }
@@ -110,10 +125,7 @@ impl Outlet {
         {
             return Ok(gst::FlowSuccess::Ok);
         }
-        line.set_pushing(true);
-        let flow = self.send(feed, line, buffer, caps, raw, begins);
-        line.set_pushing(false);
-        flow
+        self.send(feed, line, buffer, caps, raw, begins)
     }
 
     fn send(
@@ -126,7 +138,9 @@ impl Outlet {
         begins: bool,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         feed.open_once(|lines| self.open(feed, lines));
-        let stamp = self.stamp(feed, line, raw);
+        let Some(stamp) = self.stamp(feed, line, raw) else {
+            return Err(gst::FlowError::Flushing);
+        };
         if feed.pace == Pace::Recorded && !self.wait_until(feed, stamp.dts.unwrap_or(stamp.pts)) {
             return Err(gst::FlowError::Flushing);
         }
@@ -149,10 +163,14 @@ impl Outlet {
         self.state.lock().active == Some(feed.dial)
     }
 
-    /// Maps a frame's timestamps to running time; the feed's first frame begins an epoch.
-    fn stamp(&self, feed: &Feed, line: &Line, raw: Stamp) -> Mapped {
+    /// Maps a frame's timestamps to running time; the feed's first frame begins an epoch. `None` for a frame of
+    /// a dial that was left meanwhile.
+    fn stamp(&self, feed: &Feed, line: &Line, raw: Stamp) -> Option<Mapped> {
         let track = track_of(line);
         let mut state = self.state.lock();
+        if state.active != Some(feed.dial) {
+            return None;
+        }
         let now = state.now();
         if state.epoch != Some((feed.dial, feed.item)) {
             // Each line waits with its first frame in hand: the earliest of them is the epoch's origin.
@@ -166,7 +184,7 @@ impl Outlet {
             state.drift = Drift::default();
         }
         let stamp = state.timeline.map(track, raw);
-        match feed.pace {
+        Some(match feed.pace {
             Pace::Clock => stamp,
             Pace::Arrival => {
                 let by = state.drift.on_frame(stamp.dts.unwrap_or(stamp.pts), now);
@@ -181,7 +199,7 @@ impl Outlet {
                 state.timeline.map(track, raw)
             }
             Pace::Recorded => stamp,
-        }
+        })
     }
 
     /// Waits until the element's running time is `due`; false when the frame is not wanted any more.

@@ -83,6 +83,10 @@ impl Outlet {
             .build();
         if pad.set_active(true).is_ok() {
             pad.push_event(start);
+            // Whoever links in pad-added decides by them.
+            if let Some(caps) = line.caps() {
+                pad.push_event(gst::event::Caps::new(&caps));
+            }
         }
         if element.add_pad(&pad).is_err() {
             gst::error!(CAT, obj = element, "pad {name} could not be added");
