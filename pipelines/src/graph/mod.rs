@@ -1,5 +1,7 @@
 //! Elements into a route. The only place that links one stage to the next.
 
+mod audio;
+
 use gst::glib;
 use gst::prelude::*;
 use gstsluicewebrtc::WhepSink;
@@ -99,47 +101,17 @@ fn configure_sink(sink: &WhepSink, spec: &RouteSpec) {
     }
 }
 
-/// Links one track: video as it is, audio by `sluicetranscode`, G.711 both ways.
+/// Links one track: video as it is, audio through `sluicetranscode`, G.711 both ways.
 fn link_track(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &WhepSink,
 ) -> Result<(), glib::BoolError> {
-    if pad.name().starts_with("video") {
-        let rendition = request(sink, "video_%u")?;
-        return pad
-            .link(&rendition)
-            .map(drop)
-            .map_err(|error| glib::bool_error!("{error}"));
+    let name = pad.name();
+    match name.strip_prefix("audio_") {
+        Some(number) => audio::link(pipeline, pad, number.parse().unwrap_or_default(), sink),
+        None => link(pad, &request(sink, "video_%u")?),
     }
-    if is_g711(pad) {
-        // Browsers take G.711, so most viewers need no transcoding; the Opus is for the others.
-        let tee = add(pipeline, "tee")?;
-        link(pad, &static_pad(&tee, "sink")?)?;
-        link(&branch(&tee)?, &request(sink, "audio_%u")?)?;
-        return link_opus(pipeline, &branch(&tee)?, sink);
-    }
-    link_opus(pipeline, pad, sink)
-}
-
-fn link_opus(
-    pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    sink: &WhepSink,
-) -> Result<(), glib::BoolError> {
-    let transcode = add(pipeline, "sluicetranscode")?;
-    // The far end first: nothing may flow into an element that has nowhere to send it.
-    link(&static_pad(&transcode, "src")?, &request(sink, "audio_%u")?)?;
-    link(pad, &static_pad(&transcode, "sink")?)
-}
-
-fn is_g711(pad: &gst::Pad) -> bool {
-    pad.current_caps()
-        .and_then(|caps| {
-            caps.structure(0)
-                .map(|s| matches!(s.name().as_str(), "audio/x-mulaw" | "audio/x-alaw"))
-        })
-        .unwrap_or(false)
 }
 
 fn make(spec: &RouteSpec, factory: &str) -> Result<gst::Element, RouteError> {
@@ -159,14 +131,10 @@ fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, glib::Bo
     Ok(element)
 }
 
+/// Requests a pad by its template's name, or by its own.
 fn request(sink: &WhepSink, template: &str) -> Result<gst::Pad, glib::BoolError> {
     sink.request_pad_simple(template)
         .ok_or_else(|| glib::bool_error!("sluicewhepsink takes no more {template}"))
-}
-
-fn branch(tee: &gst::Element) -> Result<gst::Pad, glib::BoolError> {
-    tee.request_pad_simple("src_%u")
-        .ok_or_else(|| glib::bool_error!("tee takes no more branches"))
 }
 
 fn static_pad(element: &gst::Element, name: &str) -> Result<gst::Pad, glib::BoolError> {
