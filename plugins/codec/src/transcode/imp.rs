@@ -78,25 +78,21 @@ impl Transcode {
     /// Answers for the whole template, since the present chain takes one codec but the next caps
     /// may bring another one.
     fn sink_query(&self, pad: &gst::GhostPad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::AcceptCaps(accept) => {
-                let accepted = accept.caps().is_subset(&pad.pad_template_caps());
-                accept.set_result(accepted);
-                true
-            }
-            gst::QueryViewMut::Caps(caps) => {
-                let ours = pad.pad_template_caps();
-                let answer = match caps.filter_owned() {
-                    Some(filter) => {
-                        filter.intersect_with_mode(&ours, gst::CapsIntersectMode::First)
-                    }
-                    None => ours,
-                };
-                caps.set_result(&answer);
-                true
-            }
-            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        let ours = pad.pad_template_caps();
+        if let gst::QueryViewMut::AcceptCaps(accept) = query.view_mut() {
+            let accepted = accept.caps().is_subset(&ours);
+            accept.set_result(accepted);
+            return true;
         }
+        if let gst::QueryViewMut::Caps(caps) = query.view_mut() {
+            let answer = match caps.filter_owned() {
+                Some(filter) => filter.intersect_with_mode(&ours, gst::CapsIntersectMode::First),
+                None => ours,
+            };
+            caps.set_result(&answer);
+            return true;
+        }
+        gst::Pad::query_default(pad, Some(&*self.obj()), query)
     }
 
     /// Runs on the streaming thread, and no element of a chain has a queue: nothing is in flight.

@@ -9,6 +9,7 @@ const MEDIA_TYPES: &[(&str, Codec)] = &[
     ("video/x-vp8", Codec::Vp8),
     ("video/x-vp9", Codec::Vp9),
     ("video/x-av1", Codec::Av1),
+    ("image/jpeg", Codec::Mjpeg),
     ("audio/x-opus", Codec::Opus),
     ("audio/x-mulaw", Codec::Pcmu),
     ("audio/x-alaw", Codec::Pcma),

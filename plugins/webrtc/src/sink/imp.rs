@@ -280,6 +280,7 @@ impl ElementImpl for WhepSink {
                 .structure(annex_b("video/x-h265"))
                 .structure(gst::Structure::new_empty("video/x-vp8"))
                 .structure(gst::Structure::new_empty("video/x-vp9"))
+                .structure(gst::Structure::new_empty("image/jpeg"))
                 .structure(
                     gst::Structure::builder("video/x-av1")
                         .field("stream-format", "obu-stream")
