@@ -1,5 +1,10 @@
 //! `sluicetranscode` over real encoders: what goes in, what comes out, and how it sounds.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::sync::Once;
 

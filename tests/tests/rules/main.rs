@@ -1,5 +1,10 @@
 //! The project's own linters: layers, sizes, licences, docs that must name things, plugins that must load.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod crates;
 mod plugins;
