@@ -54,9 +54,12 @@
     return ears.get(stream.id);
   }
 
+  const decibels = (amplitude) => Math.round(Math.max(-200, 20 * Math.log10(amplitude)) * 10) / 10;
+
   // Loudest frequency and its level in dB, and the level at the known tone.
-  function listen(stream) {
+  async function listen(stream) {
     const analyser = ear(stream);
+    if (context.state !== 'running') return listenToRecording(stream);
     const bins = new Float32Array(analyser.frequencyBinCount);
     analyser.getFloatFrequencyData(bins);
     const hz = context.sampleRate / analyser.fftSize;
@@ -67,8 +70,39 @@
     return { peakHz: Math.round(top * hz), peakDb: finite(bins[top]), toneDb: finite(at(440)) };
   }
 
+  // Firefox runs no AudioContext on a machine without a sound card, but records and decodes.
+  async function listenToRecording(stream) {
+    const recorder = new MediaRecorder(new MediaStream(stream.getAudioTracks()));
+    const parts = [];
+    recorder.ondataavailable = (event) => parts.push(event.data);
+    recorder.start();
+    await new Promise((done) => setTimeout(done, 400));
+    await new Promise((done) => {
+      recorder.onstop = done;
+      recorder.stop();
+    });
+    const bytes = await new Blob(parts).arrayBuffer();
+    const sound = await new OfflineAudioContext(1, 48000, 48000).decodeAudioData(bytes);
+    const samples = sound.getChannelData(0).subarray(-4800);
+    const levels = new Map();
+    for (let f = 100; f <= 1000; f += 20) levels.set(f, amplitude(samples, f / sound.sampleRate));
+    const [peakHz, peak] = [...levels].reduce((a, b) => (b[1] > a[1] ? b : a));
+    return { peakHz, peakDb: decibels(peak), toneDb: decibels(levels.get(440)) };
+  }
+
+  // Of the part of the signal at this frequency (in cycles per sample): one bin of a Fourier transform.
+  function amplitude(samples, frequency) {
+    let [re, im] = [0, 0];
+    samples.forEach((sample, n) => {
+      const window = 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / samples.length);
+      re += sample * window * Math.cos(2 * Math.PI * frequency * n);
+      im += sample * window * Math.sin(2 * Math.PI * frequency * n);
+    });
+    return (4 * Math.hypot(re, im)) / samples.length;
+  }
+
   async function counters(peer) {
-    const out = { state: peer.connectionState, framesDecoded: 0, framesReceived: 0, packetsLost: 0 };
+    const out = { state: peer.connectionState, clock: performance.now(), framesDecoded: 0, framesReceived: 0, packetsLost: 0 };
     for (const s of (await peer.getStats()).values()) {
       if (s.type === 'codec') out[s.mimeType.startsWith('video') ? 'codec' : 'audioCodec'] = s.mimeType;
       if (s.type !== 'inbound-rtp') continue;
@@ -111,7 +145,9 @@
       out.paused = video.paused;
       out.muted = video.muted;
       if (video.videoWidth > 0) Object.assign(out, pixels(video));
-      if (video.srcObject?.getAudioTracks().length > 0) out.audio = listen(video.srcObject);
+      if (video.srcObject?.getAudioTracks().length > 0) {
+        out.audio = await listen(video.srcObject);
+      }
       return out;
     },
   };

@@ -52,9 +52,8 @@ pub struct Report {
     pub freeze_count: u64,
     /// Position of the video element.
     pub time: f64,
-    /// When the report was read here.
-    #[serde(skip)]
-    pub at: Option<Instant>,
+    /// When the counters were read, in milliseconds since the page was loaded.
+    pub clock: f64,
 }
 
 /// Levels of the sound.
@@ -198,9 +197,5 @@ impl Drop for Browser {
 fn parse(line: &str) -> Option<Report> {
     let value: Value = serde_json::from_str(line).ok()?;
     value.get("state")?;
-    let report: Report = serde_json::from_value(value).ok()?;
-    Some(Report {
-        at: Some(Instant::now()),
-        ..report
-    })
+    serde_json::from_value(value).ok()
 }

@@ -73,13 +73,8 @@ impl Scene {
             );
         };
         viewer.wait_key_frame(secs(15));
+        viewer.wait_audio(50, secs(10));
         viewer.wait_frames(60, secs(10));
-        let counts = viewer.counts();
-        assert!(
-            counts.audio.received > 20,
-            "{}: no audio: {counts:?}",
-            preset.display()
-        );
     }
 }
 
