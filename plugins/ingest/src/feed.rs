@@ -46,6 +46,8 @@ struct State {
     turn: bool,
     closed: bool,
     arrived: bool,
+    /// Streaming threads that are adding elements just now.
+    building: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ impl Feed {
                 turn,
                 closed: false,
                 arrived: false,
+                building: 0,
             }),
             changed: Condvar::new(),
         }
@@ -128,6 +131,11 @@ impl Feed {
         if first {
             self.reports.send(DialEvent::Arrived);
         }
+    }
+
+    /// Notes that this feed's frames go out in place of another's.
+    pub(crate) fn took_over(&self) {
+        self.reports.send(DialEvent::TookOver);
     }
 
     pub(crate) fn has_arrived(&self) -> bool {
@@ -205,6 +213,32 @@ impl Feed {
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_all();
+    }
+
+    /// Runs `build`, which adds elements, in a streaming thread; not once the feed is closed.
+    pub(crate) fn while_open<T>(&self, build: impl FnOnce() -> T) -> Option<T> {
+        {
+            let mut state = self.state.lock();
+            if state.closed {
+                return None;
+            }
+            state.building += 1;
+        }
+        let built = build();
+        self.state.lock().building -= 1;
+        self.changed.notify_all();
+        Some(built)
+    }
+
+    /// Waits, after `close`, until nothing adds elements any more. A pipeline that is shut down meanwhile
+    /// deadlocks: one thread holds the new element's state and wants the stream, the other has the stream and
+    /// wants the state.
+    pub(crate) fn wait_built(&self) {
+        let deadline = Instant::now() + GRACE;
+        let mut state = self.state.lock();
+        while state.building > 0 && Instant::now() < deadline {
+            self.changed.wait_until(&mut state, deadline);
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

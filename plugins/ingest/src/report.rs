@@ -14,6 +14,8 @@ pub(crate) enum DialEvent {
     Gathered,
     /// It broke.
     Failed(Fault),
+    /// Its frames go out in place of another dial's.
+    TookOver,
     /// The source said that it is over.
     Ended,
     /// No RTP came over UDP; from here on this source is dialled over TCP.

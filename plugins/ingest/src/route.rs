@@ -182,9 +182,10 @@ impl Plumbing {
     }
 
     fn route_or_fail(&self, pad: &gst::Pad, caps: &gst::Caps) {
-        match self.route(pad, caps) {
-            Ok(()) => self.settle(),
-            Err(fault) => self.fail(fault),
+        match self.feed.while_open(|| self.route(pad, caps)) {
+            Some(Ok(())) => self.settle(),
+            Some(Err(fault)) => self.fail(fault),
+            None => {}
         }
     }
 

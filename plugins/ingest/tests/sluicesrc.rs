@@ -419,3 +419,27 @@ fn stopping_and_starting_again_plays_again() {
     player.pipeline.set_state(gst::State::Playing).unwrap();
     player.wait_frames("video_0", 5);
 }
+
+/// A pipeline shut down while its demuxer was being added used to hang for ever.
+#[test]
+fn stopping_at_any_moment_of_a_dial_does_not_hang() {
+    let path = second_of_mp4("hasty.mp4");
+    for round in 0..60_u64 {
+        let player = Player::play(|source| source.set_property("uri", path.to_str().unwrap()));
+        let moment = Instant::now() + Duration::from_micros(round * 700);
+        while let Some(left) = moment
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+        {
+            player.message_within(left);
+        }
+        let begun = Instant::now();
+        player.pipeline.set_state(gst::State::Null).unwrap();
+        assert!(
+            begun.elapsed() < Duration::from_millis(1900),
+            "round {round}: {:?}",
+            begun.elapsed()
+        );
+    }
+    remove(&path);
+}

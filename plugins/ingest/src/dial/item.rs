@@ -91,6 +91,7 @@ impl Item {
     pub(super) fn close(self, outlet: &Outlet) {
         self.feed.close();
         outlet.wake();
+        self.feed.wait_built();
         if self.pipeline.set_state(gst::State::Null).is_err() {
             gst::warning!(crate::source::CAT, "a child pipeline did not reach NULL");
         }

@@ -34,6 +34,8 @@ pub(crate) struct Outlet {
 struct State {
     /// The dial whose frames go out; others are only counted.
     active: Option<u64>,
+    /// A dial that becomes the active one at its next key frame.
+    next: Option<u64>,
     /// The clock and base time that the element plays with.
     clock: Option<(gst::Clock, gst::ClockTime)>,
     /// The dial and item that the timeline's epoch belongs to.
@@ -52,6 +54,7 @@ impl Outlet {
             element: element.downgrade(),
             state: Mutex::new(State {
                 active: None,
+                next: None,
                 clock: None,
                 epoch: None,
                 timeline: Timeline::new(Start::AsIs),
@@ -70,8 +73,16 @@ impl Outlet {
 
     /// Lets the frames of `dial` out, and no others.
     pub(crate) fn activate(&self, dial: Option<u64>) {
-        self.state.lock().active = dial;
+        let mut state = self.state.lock();
+        state.active = dial;
+        state.next = None;
+        drop(state);
         self.changed.notify_all();
+    }
+
+    /// Lets `dial` take over at its next key frame: until then the frames of the active one go out.
+    pub(crate) fn succeed(&self, dial: u64) {
+        self.state.lock().next = Some(dial);
     }
 
     /// Warns on the element's log and bus.
@@ -114,7 +125,7 @@ impl Outlet {
         if !feed.gather(line) {
             return Err(gst::FlowError::Flushing);
         }
-        if !self.is_active(feed) {
+        if !self.is_active(feed) && !self.takes_over(feed, line, buffer) {
             line.set_joined(false);
             return Ok(gst::FlowSuccess::Ok);
         }
@@ -157,6 +168,21 @@ impl Outlet {
         }
         line.set_joined(true);
         self.push(feed, line, buffer, caps)
+    }
+
+    /// Makes the feed the active one if it waits for that and this frame can begin a picture.
+    fn takes_over(&self, feed: &Feed, line: &Line, buffer: &gst::BufferRef) -> bool {
+        if self.state.lock().next != Some(feed.dial) {
+            return false;
+        }
+        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let pictures = feed.lines().iter().any(|line| line.kind == Kind::Video);
+        if !key || (pictures && line.kind == Kind::Audio) {
+            return false;
+        }
+        self.activate(Some(feed.dial));
+        feed.took_over();
+        true
     }
 
     fn is_active(&self, feed: &Feed) -> bool {

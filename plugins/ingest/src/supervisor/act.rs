@@ -39,7 +39,7 @@ impl Supervisor {
                     .activate(self.active.as_ref().map(|line| line.dial.id));
             }
             Action::Probe { source } => self.probe = self.dial(source, 1),
-            Action::SwitchTo { source } => self.switch_to(source, now),
+            Action::SwitchTo { .. } => self.switch_to(now),
             Action::HangUp { source } => {
                 if self
                     .probe
@@ -102,17 +102,17 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn switch_to(&mut self, source: usize, now: Instant) {
+    pub(super) fn switch_to(&mut self, now: Instant) {
         let Some(probe) = self.probe.take() else {
             return;
         };
-        self.outlet.activate(Some(probe.dial.id));
-        self.hang_up_active();
+        self.hang_up_outgoing();
+        self.outlet.succeed(probe.dial.id);
+        self.outgoing = self.active.take().map(|line| (line, now));
         self.active = Some(Line {
             arrived: Some(now),
             ..probe
         });
-        self.announce(Word::Connecting, source, 1, String::new(), None);
         self.on_gathered(now);
     }
 
@@ -123,7 +123,14 @@ impl Supervisor {
         self.knock = None;
     }
 
+    pub(super) fn hang_up_outgoing(&mut self) {
+        if let Some((line, _)) = self.outgoing.take() {
+            self.leaving.push(line.dial.hang_up());
+        }
+    }
+
     pub(super) fn hang_up_active(&mut self) -> Option<usize> {
+        self.hang_up_outgoing();
         let line = self.active.take()?;
         let source = line.dial.source;
         self.leaving.push(line.dial.hang_up());

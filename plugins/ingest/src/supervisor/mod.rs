@@ -26,6 +26,8 @@ use crate::words;
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a source may send without a key frame (or whatever else makes its tracks known).
 const KEY_PATIENCE: Duration = Duration::from_secs(45);
+/// How long a better source may take to its first key frame before the worse one is dropped all the same.
+const SUCCESSION: Duration = Duration::from_secs(12);
 /// How long stopping waits for teardowns; a dead camera's goes on by itself after that.
 const GRACE: Duration = Duration::from_secs(2);
 /// A dial that is called by others waits as long as it takes.
@@ -75,6 +77,8 @@ pub(crate) struct Supervisor {
     timing: Option<(gst::Clock, gst::ClockTime)>,
     active: Option<Line>,
     probe: Option<Line>,
+    /// What played before, until the active dial has a key frame; and since when it should have.
+    outgoing: Option<(Line, Instant)>,
     knock: Option<Knock>,
     /// Sources whose RTP does not arrive over UDP.
     over_tcp: HashSet<usize>,
@@ -117,6 +121,7 @@ impl Supervisor {
             timing: None,
             active: None,
             probe: None,
+            outgoing: None,
             knock: None,
             over_tcp: HashSet::new(),
             leaving: Vec::new(),
@@ -209,6 +214,7 @@ impl Supervisor {
             DialEvent::FellBackToTcp => {
                 self.over_tcp.insert(source);
             }
+            DialEvent::TookOver => self.hang_up_outgoing(),
             DialEvent::Ended if self.ends_for_good() => self.finish(source),
             DialEvent::Ended => {
                 let subject = self
@@ -276,6 +282,15 @@ impl Supervisor {
             });
         if let Some((source, at)) = flow {
             self.redial.on_buffer(source, at);
+        }
+        if self
+            .outgoing
+            .as_ref()
+            .is_some_and(|(_, since)| now.saturating_duration_since(*since) > SUCCESSION)
+        {
+            self.outlet
+                .activate(self.active.as_ref().map(|line| line.dial.id));
+            self.hang_up_outgoing();
         }
         if let Some(fault) = self.keyless(now) {
             self.on_fault(fault.0, fault.1, now);
