@@ -333,6 +333,15 @@ impl Producer {
         self.sessions.lock().len()
     }
 
+    /// Counts the sessions that are not connected yet.
+    pub(crate) fn connecting(&self) -> usize {
+        let sessions = self.sessions();
+        sessions
+            .iter()
+            .filter(|session| session.is_connecting())
+            .count()
+    }
+
     /// Tells the subscribers.
     pub(crate) fn tell(&self, event: ViewerEvent) {
         // Nobody may be listening.

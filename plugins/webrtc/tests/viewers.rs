@@ -303,3 +303,135 @@ fn held() -> (usize, usize) {
     let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
     (count("/proc/self/task"), count("/proc/self/fd"))
 }
+
+// The element needs no runtime of the caller: its own server and its actions bring theirs.
+#[test]
+fn the_elements_own_server_says_where_it_listens_and_answers() {
+    support::init();
+    let sink = gst::ElementFactory::make("sluicewhepsink")
+        .property("listen", "127.0.0.1:0")
+        .property("path", "garden")
+        .build()
+        .unwrap();
+    let bus = gst::Bus::new();
+    sink.set_bus(Some(&bus));
+    sink.set_state(gst::State::Ready).unwrap();
+    let message = bus.timed_pop_filtered(
+        gst::ClockTime::from_seconds(5),
+        &[gst::MessageType::Element],
+    );
+    let message = message.unwrap();
+    let url = message.structure().unwrap().get::<String>("url").unwrap();
+    let (host, path) = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    assert_eq!(path, "garden");
+    assert!(!host.ends_with(":0"), "{host}");
+    assert!(get(host, "/").starts_with("HTTP/1.1 307"));
+    assert!(get(host, "/garden").starts_with("HTTP/1.1 200"));
+    assert!(get(host, "/garden/status.json").contains("connecting"));
+    sink.set_state(gst::State::Null).unwrap();
+}
+
+fn get(host: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn action_signals_do_the_same_as_the_typed_api() {
+    let source = Source::start(VP8);
+    let sink = source.pipeline.by_name("w").unwrap();
+    let act = |name: &str, arguments: &[&dyn ToValue]| {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|argument| argument.to_value())
+            .collect();
+        let reply = sink.emit_by_name_with_values(name, &arguments);
+        reply.unwrap().get::<gst::Structure>().unwrap()
+    };
+    let problem = act("join", &[&"v=0"]);
+    assert_eq!(problem.name(), "sluice-problem");
+    assert_eq!(problem.get::<u32>("status"), Ok(400));
+
+    let peer = Peer::new("VP8");
+    let joined = act("join", &[&peer.offer]);
+    let id = joined.get::<String>("id").unwrap();
+    peer.take(&joined.get::<String>("answer").unwrap());
+    assert!(peer.seen.wait(PATIENCE, |seen| seen.video.load(SeqCst) > 0));
+    assert_eq!(act("list", &[]).get::<u32>("count"), Ok(1));
+    assert_eq!(sink.property::<u32>("viewers"), 1);
+    assert_eq!(act("leave", &[&id]).name(), "sluice-left");
+    assert_eq!(act("leave", &[&id]).name(), "sluice-problem");
+}
+
+// Lip sync: both tracks' sender reports must name the same instant for the same running time.
+#[test]
+fn sender_reports_tie_sound_and_pictures_together() {
+    let source = Source::start(VP8);
+    let peer = Peer::new("VP8");
+    peer.watch(&source.viewers);
+    assert!(peer.seen.wait(PATIENCE, |seen| seen.video.load(SeqCst) > 0));
+    let sink = source.pipeline.by_name("w").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let zero = |factory: &str, rate: f64| {
+        // The instant that the viewer takes for running time 0, in seconds.
+        let payloader = inner(&sink, factory);
+        let stats = payloader.property::<gst::Structure>("stats");
+        let ssrc = payloader.property::<u32>("ssrc");
+        let (ntp, rtp) = sender_report(&peer, ssrc)?;
+        let timestamp = stats.get::<u32>("timestamp").unwrap();
+        let running = stats.get::<u64>("running-time").unwrap();
+        let ahead = timestamp.wrapping_sub(rtp).cast_signed();
+        let seconds = ntp as f64 / 4_294_967_296.0 + f64::from(ahead) / rate;
+        Some(seconds - running as f64 / 1e9)
+    };
+    loop {
+        source.let_pictures_pass(10);
+        if let (Some(video), Some(audio)) =
+            (zero("rtpvp8pay", 90_000.0), zero("rtpopuspay", 48_000.0))
+        {
+            assert!((video - audio).abs() < 0.045, "{video} {audio}");
+            return;
+        }
+        assert!(Instant::now() < deadline, "no sender reports");
+    }
+}
+
+fn inner(element: &gst::Element, factory: &str) -> gst::Element {
+    let mut elements = element
+        .downcast_ref::<gst::Bin>()
+        .unwrap()
+        .iterate_recurse();
+    std::iter::from_fn(|| elements.next().unwrap())
+        .find(|element| element.factory().is_some_and(|f| f.name() == factory))
+        .unwrap()
+}
+
+fn sender_report(peer: &Peer, ssrc: u32) -> Option<(u64, u32)> {
+    let stats = inner(&peer.webrtcbin, "rtpsession").property::<gst::Structure>("stats");
+    let sources = stats.get::<gst::glib::ValueArray>("source-stats").unwrap();
+    let sources = sources
+        .iter()
+        .map(|source| source.get::<gst::Structure>().unwrap());
+    let of_track = sources
+        .into_iter()
+        .find(|source| source.get::<u32>("ssrc") == Ok(ssrc))?;
+    let has_report = of_track.get::<bool>("have-sr").unwrap_or(false);
+    has_report.then(|| {
+        (
+            of_track.get("sr-ntptime").unwrap(),
+            of_track.get("sr-rtptime").unwrap(),
+        )
+    })
+}

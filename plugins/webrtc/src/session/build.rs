@@ -175,7 +175,8 @@ fn caps(section: &Section) -> gst::Caps {
 
 fn open(pad: &gst::Pad, section: &Section) {
     let stream = format!("sluice-{}", section.track);
-    pad.send_event(gst::event::StreamStart::builder(&stream).build());
+    let start = gst::event::StreamStart::builder(&stream).group_id(gst::GroupId::next());
+    pad.send_event(start.build());
     pad.send_event(gst::event::Caps::new(&caps(section)));
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     pad.send_event(gst::event::Segment::new(&segment));

@@ -14,6 +14,10 @@ use crate::producer::{Offered, Producer};
 use crate::viewers::Joined;
 use crate::worker;
 
+/// Sessions of one producer that may be on their way at a time: each holds a port and six threads, and
+/// one that never connects does so for 30 s.
+const CONNECTING: usize = 64;
+
 /// What the blocking part needs.
 struct Order {
     id: SessionId,
@@ -43,6 +47,11 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
     if limit > 0 && producer.count() >= limit {
         return Err(unavailable(
             "there are as many viewers as this path may have",
+        ));
+    }
+    if producer.connecting() >= CONNECTING {
+        return Err(unavailable(
+            "too many viewers are connecting at this moment",
         ));
     }
     let (sections, codecs) = sections(&tracks, &offer)?;

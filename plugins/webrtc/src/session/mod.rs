@@ -107,6 +107,11 @@ impl Session {
         self.member.lanes.iter().any(|lane| lane.track == track)
     }
 
+    /// Says whether the viewer is still on its way.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.state.lock().phase == Phase::Connecting
+    }
+
     /// Takes note that the first key frame was sent.
     pub(crate) fn on_playing(&self) {
         let first_picture = self.created.elapsed();

@@ -29,6 +29,9 @@ pub(crate) fn warm_up() {
                     tracing::error!(element = name, "not installed; viewers cannot be served");
                 }
             }
+            // The first one of a process makes an RSA key for itself, though it is never used (F15).
+            let first = gst::ElementFactory::make("dtlssrtpdec").build();
+            drop(first);
             if let Err(error) = certificate::ours() {
                 tracing::error!(error, "no certificate; viewers cannot be served");
             }
