@@ -6,9 +6,16 @@ use parking_lot::Mutex;
 
 static NOTES: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
+/// More than a test that plays by the rules leaves; of a longer story the end is kept.
+const MOST: usize = 40;
+
 /// Remembers a text for the case that the test fails: an SDP, a config, an answer.
 pub fn note(file: &str, text: &str) {
-    NOTES.lock().push((file.to_owned(), text.to_owned()));
+    let mut notes = NOTES.lock();
+    notes.push((file.to_owned(), text.to_owned()));
+    if notes.len() > MOST {
+        notes.remove(1);
+    }
 }
 
 /// Writes all notes and this one, if the thread is failing.
