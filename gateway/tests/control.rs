@@ -63,9 +63,14 @@ async fn until(paths: &Paths, path: &str, state: &str) {
         .unwrap();
 }
 
+/// A process must not end in the middle of its routes.
+async fn end(supervisor: Supervisor) {
+    assert_eq!(supervisor.drain(Duration::from_secs(10)).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_path_that_is_not_there_is_404_with_a_sentence() {
-    let (_supervisor, router, _) = gateway();
+    let (supervisor, router, _) = gateway();
     for (method, address) in [
         ("GET", "/api/v1/paths/none"),
         ("GET", "/none/thumbnail.jpg"),
@@ -87,11 +92,12 @@ async fn a_path_that_is_not_there_is_404_with_a_sentence() {
             "{address}"
         );
     }
+    end(supervisor).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_has_the_security_headers() {
-    let (_supervisor, router, _) = gateway();
+    let (supervisor, router, _) = gateway();
     for address in [
         "/",
         "/_sluice/index.js",
@@ -107,11 +113,12 @@ async fn every_answer_has_the_security_headers() {
         assert!(policy.contains("default-src 'self'"), "{address}: {policy}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{address}");
     }
+    end(supervisor).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn looking_at_the_list_starts_nothing() {
-    let (_supervisor, router, paths) = gateway();
+    let (supervisor, router, paths) = gateway();
     let response = ask(&router, "GET", "/bars/thumbnail.jpg").await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key("retry-after"));
@@ -121,11 +128,12 @@ async fn looking_at_the_list_starts_nothing() {
     );
     assert_eq!(ask(&router, "GET", "/bars").await.status(), StatusCode::OK);
     assert_eq!(paths.describe("bars").unwrap()["state"], "idle");
+    end(supervisor).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_viewer_starts_an_on_demand_path_which_stops_when_nobody_comes() {
-    let (_supervisor, router, paths) = gateway();
+    let (supervisor, router, paths) = gateway();
     // Too broken to become a session, and yet a reason to look whether the source is there.
     let response = ask(&router, "POST", "/bars/whep").await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
@@ -135,11 +143,12 @@ async fn a_viewer_starts_an_on_demand_path_which_stops_when_nobody_comes() {
         "video"
     );
     until(&paths, "bars", "idle").await;
+    end(supervisor).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_path_that_always_runs_has_a_thumbnail() {
-    let (_supervisor, router, paths) = gateway();
+    let (supervisor, router, paths) = gateway();
     until(&paths, "always", "running").await;
     let made = async {
         loop {
@@ -162,11 +171,12 @@ async fn a_path_that_always_runs_has_a_thumbnail() {
         "not a JPEG: {} bytes",
         jpeg.len()
     );
+    end(supervisor).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_is_not_there_is_502_in_its_own_words_while_others_play() {
-    let (_supervisor, router, paths) = gateway();
+    let (supervisor, router, paths) = gateway();
     for path in ["gone", "shut"] {
         let response = ask(&router, "POST", &format!("/{path}/whep")).await;
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{path}");
@@ -182,6 +192,7 @@ async fn a_source_that_is_not_there_is_502_in_its_own_words_while_others_play() 
     let all = text(ask(&router, "GET", "/api/v1/paths").await).await;
     assert!(!all.contains("hunter2"), "{all}");
     assert!(!format!("{paths:?}").contains("hunter2"));
+    end(supervisor).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,6 +71,12 @@ impl Route {
         self.watch.state()
     }
 
+    /// Says whether the pipeline is of no use any more; see [`Event::Broken`].
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.watch.is_broken()
+    }
+
     /// Closes every viewer by DTLS, then stops the pipeline; takes at most about twice `grace`.
     ///
     /// Returns how many viewers had to be cut off.
@@ -78,12 +84,23 @@ impl Route {
         let cut_off = self.viewers.drain(grace).await;
         let pipeline = self.pipeline.clone();
         // A source's teardown may wait for its camera.
-        let stopped = tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null));
+        let stopped = tokio::task::spawn_blocking(move || {
+            settle();
+            pipeline.set_state(gst::State::Null)
+        });
         if tokio::time::timeout(grace, stopped).await.is_err() {
             tracing::warn!(path = %self.id, "the source does not let go; its pipeline is left behind");
         }
         cut_off
     }
+}
+
+/// Waits until the process's first DTLS element has made its key.
+///
+/// A sink begins with that in the background. A process that ends meanwhile crashes in OpenSSL's
+/// clean-up; the key is made once, and whoever asks for such an element waits for it.
+fn settle() {
+    drop(gst::ElementFactory::make("dtlssrtpdec").build());
 }
 
 impl Drop for Route {

@@ -1,5 +1,6 @@
 //! Bus messages into [`Event`]s and the route's state: the only place where that is decided.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -13,6 +14,7 @@ use crate::state::{Event, RouteState};
 #[derive(Debug)]
 pub(crate) struct Watch {
     state: Mutex<RouteState>,
+    broken: AtomicBool,
     /// Bounded. When it is full the event is dropped: the state says what matters, and the gateway
     /// reads that whenever it gets to the queue's next event.
     events: mpsc::Sender<Event>,
@@ -22,12 +24,18 @@ impl Watch {
     pub(crate) fn new(events: mpsc::Sender<Event>) -> Self {
         Self {
             state: Mutex::new(RouteState::Starting),
+            broken: AtomicBool::new(false),
             events,
         }
     }
 
     pub(crate) fn state(&self) -> RouteState {
         self.state.lock().clone()
+    }
+
+    /// Says whether the pipeline is of no use any more, even when the event that said so was dropped.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     /// Reads one message from the bus.
@@ -81,6 +89,7 @@ impl Watch {
     }
 
     fn on_broken(&self, reason: String) {
+        self.broken.store(true, Ordering::Release);
         *self.state.lock() = RouteState::Failed {
             reason: reason.clone(),
             until: None,

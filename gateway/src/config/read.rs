@@ -57,6 +57,15 @@ fn explain(text: &str, error: &Error) -> ConfigError {
         Error::SerdeMissingField { field, .. } => {
             ConfigError::new(&place, *field, "is missing", "add it")
         }
+        Error::Unexpected {
+            expected: "mapping start",
+            ..
+        } => ConfigError::new(
+            &place,
+            key_on_line(text, line),
+            "is a single value where keys belong",
+            "write its keys indented below it, as in gateway/sluice.example.yaml",
+        ),
         Error::AliasError { error, .. } => explain(text, error),
         other => ConfigError::new(
             &place,

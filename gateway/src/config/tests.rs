@@ -139,7 +139,13 @@ fn every_refusal_names_file_line_key_and_remedy() {
         ("listen: ':1'\n", &["sluice.yaml: `paths` has no path"]),
         ("", &["`paths` has no path"]),
         ("listen: [1, 2]\n", &["sluice.yaml:1:", "listen"]),
-        ("paths: 3\n", &["sluice.yaml:1:", "paths"]),
+        (
+            "paths: 3\n",
+            &[
+                "sluice.yaml:1:",
+                "`paths` is a single value where keys belong",
+            ],
+        ),
         ("listen: b: c\n", &["sluice.yaml:1:", "not YAML"]),
         (
             "paths:\n  a:\n    source: test:\n",

@@ -152,15 +152,21 @@ impl PathTask {
 
     async fn on_route(&mut self, event: Event) {
         match event {
-            Event::Changed => {}
+            // The route itself is asked below: it knows even when the event got lost.
+            Event::Changed | Event::Broken { .. } => {}
             Event::Skipped { tracks } => {
-                tracing::warn!(tracks = tracks.join(", "), "tracks left out")
+                tracing::warn!(tracks = tracks.join(", "), "tracks left out");
             }
             Event::Warned { reason } => tracing::warn!(%reason, "element warned"),
-            Event::Broken { reason } => return self.on_broken(reason, true).await,
         }
-        if let Some(running) = &self.running {
-            let state = running.route.state();
+        let Some(Running { route, .. }) = &self.running else {
+            return;
+        };
+        let state = route.state();
+        if route.is_broken() {
+            let reason = state.reason().unwrap_or("The pipeline broke.").to_owned();
+            self.on_broken(reason, true).await;
+        } else {
             self.publish(state);
         }
     }
