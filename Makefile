@@ -22,6 +22,7 @@ test: setup check build unit e2e docs
 setup:
 	@.ci/setup test
 
+# --workspace in every part: any other selection has other features, and builds the dependencies anew.
 check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -36,7 +37,7 @@ docs:
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
 e2e:
-	cargo nextest run --locked --package sluice-tests --profile e2e
+	cargo nextest run --locked --workspace --profile e2e
 
 bench:
 	@.ci/setup test
