@@ -63,10 +63,9 @@ fn a_wrong_uri_scheme_is_named_with_those_that_would_be_right() {
 
 #[test]
 fn bad_yaml_is_named_with_its_line() {
-    let gateway = GatewayOptions::new()
-        .yaml_text("listen: \":0\"\npaths:\n  cam: [oops\n")
-        .spawn();
-    ends_saying(gateway, &["sluice.yaml:3:", "YAML"]);
+    let text = "listen: \":0\"\npaths: {cam: {source: \"test:\"\n";
+    let gateway = GatewayOptions::new().yaml_text(text).spawn();
+    ends_saying(gateway, &["sluice.yaml:2:", "YAML"]);
 }
 
 #[test]

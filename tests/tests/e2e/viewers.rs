@@ -151,6 +151,7 @@ fn sigterm_closes_every_viewer_and_ends_within_5_seconds() {
     let viewers = Viewers::new();
     let watch = || viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
     let watching = [watch(), watch(), watch()];
+    watching.iter().for_each(|v| v.wait_frames(30, secs(10)));
 
     let status = gateway.terminate(secs(5));
 
