@@ -92,6 +92,11 @@ fn three_hundred_viewers_leave_no_thread_no_descriptor_and_no_object() {
     for _ in 0..BATCHES {
         cycle(&gateway, &viewers);
         after = settled(&gateway, Some(before));
+        assert!(
+            !stays.counts().closed,
+            "who stays was thrown out: {:?}",
+            stays.counts()
+        );
         println!("{after:?}");
     }
 
