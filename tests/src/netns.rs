@@ -76,6 +76,20 @@ impl Netns {
         (here, there)
     }
 
+    /// Joins two namespaces by a good link, which multicast takes too; returns (own, other's) address.
+    pub fn join(&self, other: &Self) -> (Ipv4Addr, Ipv4Addr) {
+        let (own, theirs) = addresses();
+        let pair = ["link", "add", "lan0", "netns", self.name(), "type", "veth"];
+        let peer = ["peer", "name", "lan0", "netns", other.name()];
+        ip(&[&pair[..], &peer[..]].concat());
+        for (netns, address) in [(self, own), (other, theirs)] {
+            netns.ip(&["addr", "add", &format!("{address}/30"), "dev", "lan0"]);
+            netns.ip(&["link", "set", "lan0", "up"]);
+            netns.ip(&["route", "add", "239.0.0.0/8", "dev", "lan0"]);
+        }
+        (own, theirs)
+    }
+
     /// Counts UDP packets that leave towards this port, from now on.
     pub fn count_udp_to(&self, port: u16) -> Counter {
         let rules = format!(

@@ -1,5 +1,6 @@
 //! What crosses the network, and what must not.
 
+use sluice_tests::camera::{Camera, CameraOptions};
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::netns::Netns;
 use sluice_tests::process::run;
@@ -28,4 +29,23 @@ fn no_session_sends_a_upnp_packet() {
         .command("bash")
         .args(["-c", &format!("echo > /dev/udp/{here}/1900")]));
     assert_eq!(counter.packets(), 1);
+}
+
+#[test]
+fn an_rtsp_camera_plays_over_multicast() {
+    let (field, netns) = (Netns::new(), Netns::new());
+    let (outdoors, _) = field.join(&netns);
+    let (here, there) = netns.join_machine();
+    let camera = CameraOptions::from_line(&format!("--multicast --audio opus --bind {outdoors}"));
+    let camera = Camera::start_in(field.name(), camera);
+    let keys = [("source", camera.url()), ("rtsp_transport", "multicast")];
+    let options = GatewayOptions::new().path_with("cam", &keys);
+    let mut gateway = options.within(&netns).start();
+    gateway.reach_at(&there.to_string());
+
+    let viewers = Viewers::at(here.into());
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+
+    viewer.wait_audio(50, secs(10));
+    viewer.wait_frames(30, secs(10));
 }
