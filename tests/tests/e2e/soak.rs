@@ -10,8 +10,9 @@ use sluice_tests::wait::{pass, within};
 
 use crate::secs;
 
-/// Before anything is compared: every pool and the allocator come to their sizes.
-const WARM_UPS: usize = 2;
+/// Before anything is compared: every pool and the allocator come to their sizes. Resident memory after each
+/// batch was measured as 94.5, 99.2, 102.3 and 103.2 MB: glibc's arenas fill up, then it stays.
+const WARM_UPS: usize = 4;
 /// Three hundred viewers.
 const BATCHES: usize = 3;
 /// A third of them is killed, and is noticed half a minute later: that many are held at the most.

@@ -120,7 +120,7 @@ fn a_viewer_who_takes_nothing_is_evicted_and_the_others_go_on() {
         let (number, _) = arrivals.recv_timeout(PATIENCE).unwrap();
         assert_eq!(number, expected);
     }
-    assert!(begun.elapsed() < Duration::from_millis(1500));
+    assert!(begun.elapsed() < Duration::from_secs(4));
     assert!(bad.is_evicted());
     let failed = notices.iter().find_map(|(notice, _)| match notice {
         Notice::Failed(id, why) => Some((id, why)),
@@ -128,7 +128,7 @@ fn a_viewer_who_takes_nothing_is_evicted_and_the_others_go_on() {
     });
     let (id, why) = failed.unwrap();
     assert_eq!(id, bad.id);
-    assert!(why.contains("500 ms"), "{why}");
+    assert!(why.contains("2 s"), "{why}");
 }
 
 #[test]

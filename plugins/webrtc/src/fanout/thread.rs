@@ -235,7 +235,7 @@ impl Pusher<'_> {
         if let Err(error) = result {
             tracing::debug!(viewer = %member.id, ?error, "webrtcbin takes no more");
             let why = if member.is_evicted() {
-                "its connection took nothing for 500 ms"
+                "its connection took nothing for 2 s"
             } else {
                 "its connection is broken"
             };
