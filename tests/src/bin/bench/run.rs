@@ -17,6 +17,8 @@ use sluice_tests::wait::pass;
 const FULL: usize = 10;
 const RAMP: Duration = Duration::from_millis(50);
 const SETTLE: Duration = Duration::from_secs(3);
+/// Of the 30 that the camera sends.
+const ENOUGH: f64 = 29.0;
 const FIRST_PICTURE: Duration = Duration::from_secs(20);
 
 /// What serves.
@@ -92,6 +94,14 @@ impl Running {
         }
     }
 
+    /// What it said, for a run that went wrong.
+    fn log(&self) -> String {
+        match self {
+            Self::Sluice(gateway) => gateway.log(),
+            Self::Webrtcbin(process, _) => process.log(),
+        }
+    }
+
     fn usage(&self) -> Usage {
         let pid = match self {
             Self::Sluice(gateway) => gateway.process().pid(),
@@ -138,6 +148,13 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
         .flat_map(Viewer::take_ages_us)
         .map(|us| us as f64 / 1000.0);
     let n = count as f64;
+    let frames_per_s = total.frames as f64 / seconds / n;
+    if frames_per_s < ENOUGH {
+        let log = running.log();
+        let tail: Vec<&str> = log.lines().rev().take(20).collect();
+        eprintln!("only {frames_per_s:.1} frames per s; the server's last words, last first:");
+        tail.iter().for_each(|line| eprintln!("  {line}"));
+    }
     Row {
         server,
         viewers: count,
@@ -148,7 +165,7 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
         first_pictures,
         loss: lost.max(0.0) / (total.expected as f64).max(1.0),
         latencies: latencies.collect(),
-        frames_per_s: total.frames as f64 / seconds / n,
+        frames_per_s,
     }
 }
 
