@@ -10,8 +10,9 @@ use sluice_core::whep::CloseReason;
 use super::{Phase, Session, build};
 use crate::worker;
 
-/// How long the `close_notify` may take to leave; it is one packet through one queue.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long the `close_notify` may take to leave: one packet through one queue, on a machine that may be
+/// busy. Only a session whose transport is stuck waits this long.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Closes the session soon; never blocks. A second call does nothing.
@@ -90,11 +91,21 @@ impl Session {
             return;
         };
         let (sent, farewell) = mpsc::sync_channel(1);
-        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-        let probe = src.add_probe(types, move |_pad, _info| {
+        let probe = src.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if !info.buffer().is_some_and(|buffer| is_alert(buffer)) {
+                return gst::PadProbeReturn::Ok;
+            }
+            // Pushed from here: a probe is called before its packet goes on, and the pipeline stops as
+            // soon as the packet is known to have left.
+            let (Some(next), Some(gst::PadProbeData::Buffer(alert))) =
+                (pad.peer(), info.data.take())
+            else {
+                return gst::PadProbeReturn::Drop;
+            };
+            info.flow_res = next.chain(alert);
             // Full or gone: it has been said already.
             let _sent = sent.try_send(());
-            gst::PadProbeReturn::Ok
+            gst::PadProbeReturn::Handled
         });
         if sink.send_event(gst::event::Eos::new()) && farewell.recv_timeout(FAREWELL).is_err() {
             tracing::debug!(viewer = %self.id, "no close_notify left in time");
@@ -103,4 +114,14 @@ impl Session {
             src.remove_probe(probe);
         }
     }
+}
+
+/// Whether a DTLS record is an alert, as `close_notify` is (RFC 6347 section 4.1). DTLS 1.3 hides the type of
+/// an encrypted record (RFC 9147 section 4); after the handshake only alerts come from our side.
+fn is_alert(record: &gst::BufferRef) -> bool {
+    const ALERT: u8 = 21;
+    const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
+    let mut first = [0];
+    record.copy_to_slice(0, &mut first).is_ok()
+        && (first == [ALERT] || UNIFIED_HEADER.contains(&first[0]))
 }
