@@ -60,6 +60,8 @@ pub struct ViewerInfo {
     pub bytes_sent: u64,
     /// RTP packets that were sent.
     pub packets_sent: u64,
+    /// Frames that went past webrtcbin's FEC encoders as one list: nearly all, else a viewer costs more.
+    pub lists_around_fec: u64,
     /// Packets that the viewer asked for again.
     pub nacks: u64,
     /// Key frames that the viewer asked for.

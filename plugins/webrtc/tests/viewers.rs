@@ -32,6 +32,8 @@ fn a_viewer_is_sent_pictures_and_sound() {
     assert_eq!((info.state, info.codec_video), ("playing", Some("H.264")));
     assert_eq!(info.codec_audio, Some("Opus"));
     assert!(info.packets_sent > 60);
+    // The first list of each track goes through the encoders.
+    assert!(info.lists_around_fec > 20, "{info:?}");
 }
 
 #[test]

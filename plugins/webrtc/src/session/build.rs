@@ -1,9 +1,13 @@
 //! One viewer's pipeline: a webrtcbin, set as its defaults should be.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use gst::glib;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCBundlePolicy, WebRTCRTPTransceiver, WebRTCRTPTransceiverDirection};
 
+use super::around_fec;
 use super::certificate::Certificate;
 use crate::fanout::Class;
 use crate::transport::Transport;
@@ -38,6 +42,8 @@ pub(super) struct Built {
     pub(super) webrtcbin: gst::Element,
     /// In the order of the sections.
     pub(super) pads: Vec<gst::Pad>,
+    /// Frames that went around the FEC elements as one list.
+    pub(super) lists_around_fec: Arc<AtomicU64>,
 }
 
 /// URI of the header extension that names the section of a packet (RFC 8843, 15.1).
@@ -64,7 +70,8 @@ pub(super) fn build(
         .build()
         .map_err(|_missing| "the element webrtcbin is not installed".to_owned())?;
     set_up_ice(&webrtcbin, transport);
-    set_up_inner_elements(&webrtcbin, certificate);
+    let lists_around_fec = Arc::default();
+    set_up_inner_elements(&webrtcbin, certificate, &lists_around_fec);
     pipeline
         .add(&webrtcbin)
         .map_err(|error| error.to_string())?;
@@ -75,6 +82,7 @@ pub(super) fn build(
             .collect::<Result<_, _>>()?,
         pipeline,
         webrtcbin,
+        lists_around_fec,
     };
     if let Err(error) = built.pipeline.set_state(gst::State::Playing) {
         stop(&built.pipeline);
@@ -124,7 +132,12 @@ fn set(object: &glib::Object, name: &str, value: impl Into<glib::Value>) {
     }
 }
 
-fn set_up_inner_elements(webrtcbin: &gst::Element, certificate: &'static Certificate) {
+fn set_up_inner_elements(
+    webrtcbin: &gst::Element,
+    certificate: &'static Certificate,
+    lists_around_fec: &Arc<AtomicU64>,
+) {
+    let lists_around_fec = lists_around_fec.clone();
     let Some(bin) = webrtcbin.downcast_ref::<gst::Bin>() else {
         return;
     };
@@ -135,6 +148,7 @@ fn set_up_inner_elements(webrtcbin: &gst::Element, certificate: &'static Certifi
             // A buffer with a time ahead of the clock would hold up the fan-out thread; the fan-out
             // itself paces what is cached, and live buffers are never early.
             Some("clocksync") => element.set_property("sync", false),
+            Some("rtpulpfecenc") => around_fec::lead(element, &lists_around_fec),
             Some(_) | None => {}
         }
     });

@@ -1,5 +1,6 @@
 //! One viewer's session: from its offer to its end.
 
+mod around_fec;
 mod build;
 mod certificate;
 mod close;
@@ -78,6 +79,8 @@ pub(crate) struct Session {
     pipeline: gst::Pipeline,
     webrtcbin: gst::Element,
     key_frames_wanted: AtomicU64,
+    /// Frames that went around the FEC elements as one list.
+    lists_around_fec: Arc<AtomicU64>,
 }
 
 static SESSIONS: LazyLock<Mutex<Vec<Weak<Session>>>> = LazyLock::new(Mutex::default);
@@ -157,6 +160,7 @@ impl Session {
             }),
             pipeline: built.pipeline,
             webrtcbin: built.webrtcbin,
+            lists_around_fec: built.lists_around_fec,
             key_frames_wanted: AtomicU64::new(0),
         });
         SESSIONS.lock().push(Arc::downgrade(&session));

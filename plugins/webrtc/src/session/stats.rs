@@ -43,6 +43,7 @@ impl Session {
             codec_audio: codec(Kind::Audio),
             bytes_sent: self.member.sent.bytes(),
             packets_sent: self.member.sent.packets(),
+            lists_around_fec: self.lists_around_fec.load(Relaxed),
             nacks: reported.nacks,
             plis: self.key_frames_wanted.load(Relaxed),
             rtt_ms: reported.rtt_ms,

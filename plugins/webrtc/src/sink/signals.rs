@@ -70,6 +70,7 @@ fn one(info: &ViewerInfo) -> gst::Structure {
         .field("since", info.since_s)
         .field("bytes-sent", info.bytes_sent)
         .field("packets-sent", info.packets_sent)
+        .field("lists-around-fec", info.lists_around_fec)
         .field("nacks", info.nacks)
         .field("plis", info.plis)
         .field_if_some("rtt", info.rtt_ms)
