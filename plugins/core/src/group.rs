@@ -143,7 +143,7 @@ mod tests {
         cache.push(2, false, ms(40), 400);
         assert_eq!(held(&cache), [1, 2]);
         cache.push(3, false, ms(80), 1);
-        assert_eq!(held(&cache), []);
+        assert_eq!(held(&cache), [0u32; 0]);
         cache.push(4, false, ms(120), 1);
         assert_eq!((cache.len(), cache.bytes()), (0, 0));
         cache.push(5, true, ms(160), 1);

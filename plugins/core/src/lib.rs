@@ -3,9 +3,11 @@
 //! Nothing here blocks, sleeps or fails for reasons outside its arguments. Time comes in as `now`, the
 //! next deadline comes out of `poll_timeout`.
 
+pub mod access;
 pub mod bitstream;
 pub mod catchup;
 pub mod group;
+pub mod ice;
 pub mod id;
 pub mod keyframe;
 pub mod link;
@@ -24,9 +26,10 @@ pub mod whep;
 pub use bitstream::{Sps, av1, h264, h265, vp8, vp9};
 pub use catchup::CatchUp;
 pub use group::{GroupCache, GroupLimits};
+pub use ice::{IceCredentials, IceSource};
 pub use id::{RouteId, SessionId};
 pub use keyframe::KeyFrameGate;
-pub use link::{IceServer, ice_server_link};
+pub use link::{IceServer, LinkError, ice_server_link};
 pub use plan::{Choice, Plan, plan};
 pub use problem::Problem;
 pub use redact::redact;
