@@ -26,7 +26,8 @@ fn gateway() -> (Supervisor, axum::Router, Arc<Paths>) {
     let config = Config::parse("test.yaml", CONFIG, &[]).unwrap();
     let supervisor = Supervisor::start(&config);
     let paths = supervisor.paths();
-    let router = control::router(&paths, Duration::from_secs(10));
+    let gate = control::Gate::new(config.access.clone()).unwrap();
+    let router = control::router(&paths, gate, &config.ice_servers, Duration::from_secs(10));
     (supervisor, router, paths)
 }
 
@@ -35,6 +36,8 @@ async fn ask(router: &axum::Router, method: &str, address: &str) -> Response<Bod
         .method(method)
         .uri(address)
         .header("content-type", "application/sdp")
+        .header("host", "localhost:8889")
+        .extension(control::Peer("127.0.0.1:4711".parse().unwrap()))
         .body(Body::from("v=0\r\n"))
         .unwrap();
     router.clone().oneshot(request).await.unwrap()

@@ -14,10 +14,14 @@ use crate::netns::Netns;
 use crate::process::{Process, START, our_binary};
 use crate::wait::within;
 
+/// Everybody may do everything, as often as they like, from pages of any site.
+const OPEN: &str = "cors: \"*\"\nauth: {rate_limit: off, allow: [{who: anyone, may: everything}]}";
+
 /// How the gateway is started.
 #[derive(Debug, Clone, Default)]
 pub struct GatewayOptions {
     paths: String,
+    top: Option<String>,
     environment: Vec<(String, String)>,
     udp_range: Option<u16>,
     text: Option<String>,
@@ -67,6 +71,14 @@ impl GatewayOptions {
         self
     }
 
+    /// Sets what stands at the top of the config besides `listen`, `webrtc` and `paths`: who may do what.
+    /// Otherwise everything is open, since most tests are about something else.
+    #[must_use]
+    pub fn top(mut self, yaml: &str) -> Self {
+        self.top = Some(yaml.to_owned());
+        self
+    }
+
     /// Takes this text as the whole config file.
     #[must_use]
     pub fn yaml_text(mut self, text: &str) -> Self {
@@ -82,8 +94,9 @@ impl GatewayOptions {
         // Tests run side by side: each process takes a range of its own.
         let base = 20_000 + std::process::id() % 90 * 400;
         let range = self.udp_range.unwrap_or(400);
+        let top = self.top.as_deref().unwrap_or(OPEN);
         format!(
-            "listen: \":0\"\nwebrtc:\n  udp: \":{base}\"\n  udp_range: {range}\npaths:\n{}",
+            "listen: \":0\"\n{top}\nwebrtc:\n  udp: \":{base}\"\n  udp_range: {range}\npaths:\n{}",
             self.paths
         )
     }
@@ -93,9 +106,10 @@ impl GatewayOptions {
         let mut gateway = self.spawn();
         let ready = |line: &str| {
             let url = line.strip_prefix("Sluice is ready: ")?;
-            url::Url::parse(url.trim()).ok()?.port()
+            let url = url::Url::parse(url.trim()).ok()?;
+            Some((url.scheme().to_owned(), url.port()?))
         };
-        gateway.port = gateway.process.wait_line(START, ready);
+        (gateway.scheme, gateway.port) = gateway.process.wait_line(START, ready);
         gateway
     }
 
@@ -116,6 +130,7 @@ impl GatewayOptions {
             process,
             port: 0,
             host: "127.0.0.1".to_owned(),
+            scheme: "http".to_owned(),
             client: Client::default(),
             folder,
         }
@@ -128,6 +143,7 @@ pub struct Gateway {
     process: Process,
     port: u16,
     host: String,
+    scheme: String,
     client: Client,
     folder: TempDir,
 }
@@ -150,12 +166,22 @@ impl Gateway {
 
     /// The same as others see it who reach the machine by another address.
     pub fn at_host(&self, host: &str, path: &str) -> String {
-        format!("http://{host}:{}/{path}", self.port)
+        format!("{}://{host}:{}/{path}", self.scheme, self.port)
     }
 
     /// The WHEP URL of a path.
     pub fn whep(&self, path: &str) -> String {
         self.at(&format!("{path}/whep"))
+    }
+
+    /// The port of its HTTP listener.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of its config file, for files that the config names.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Its process, for pids and signals.

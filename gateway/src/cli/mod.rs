@@ -1,14 +1,16 @@
 //! The command line. Exit codes: 0 done, 1 it went wrong while running, 2 wrong use or config.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use sluice_core::access::{Action, Rule};
 use sluice_core::id::RouteId;
 use sluice_core::source::{Scheme, SourceUri, SourceUriError};
 
-use crate::config::{Config, DEFAULT_LISTEN, Listen, PathConfig};
+use crate::config::{AccessConfig, Config, DEFAULT_LISTEN, Listen, PathConfig};
+use crate::control::Certificate;
 use crate::observe::{self, LogFormat, LogLevel};
 
 mod run;
@@ -75,6 +77,8 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Hash a password for `auth.users`; it is read from the terminal or from standard input
+    HashPassword,
     /// Print the version
     Version,
 }
@@ -87,10 +91,16 @@ struct Play {
     /// Where to serve the page
     #[arg(long, value_parser = listen, default_value_t = DEFAULT_LISTEN)]
     listen: Listen,
+    /// Let everybody watch who can reach this machine; otherwise only the machine itself can
+    #[arg(long)]
+    share: bool,
     /// Start a file again when it ends
     #[arg(long = "loop")]
     repeat: bool,
 }
+
+/// What opens `sluice play` to others: the end of a sentence.
+const PLAY_REMEDY: &str = "to let others watch, start it with --share";
 
 fn source(text: &str) -> Result<SourceUri, SourceUriError> {
     // A file's name is enough here, as with every other command.
@@ -122,6 +132,11 @@ pub fn main() -> ExitCode {
             Err(sentence) => fail(WRONG_USE, &sentence),
         },
         Command::Check { file } => with_config(&file, |config| {
+            if let Some(tls) = &config.tls
+                && let Err(error) = Certificate::load(tls, &config.access.host_names)
+            {
+                return fail(WRONG_USE, &error.to_string());
+            }
             let count = config.paths.len();
             let plural = if count == 1 { "" } else { "s" };
             say(&format!(
@@ -133,6 +148,10 @@ pub fn main() -> ExitCode {
         Command::Explain { path, config: file } => {
             with_config(&file, |config| explain(&path, &config))
         }
+        Command::HashPassword => match hash_password() {
+            Ok(hash) => say(&hash),
+            Err(sentence) => fail(WRONG_USE, &sentence),
+        },
         Command::Version => say(concat!("sluice ", env!("CARGO_PKG_VERSION"))),
     }
 }
@@ -167,7 +186,26 @@ fn live(play: &Play) -> Result<Config, String> {
     path.spec.repeat = play.repeat;
     // Somebody who starts it by hand wants to know at once whether the source works.
     path.on_demand = false;
-    Ok(Config::single(play.listen, path))
+    let mut access = AccessConfig::closed(PLAY_REMEDY);
+    if play.share {
+        access.policy.rules.push(Rule::open(Action::Read));
+    }
+    Ok(Config::single(play.listen, access, path))
+}
+
+/// Reads the password without showing it, or the first line of what is piped in.
+fn hash_password() -> Result<String, String> {
+    let mut password = String::new();
+    let read = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password("Password: ").map(|typed| password = typed)
+    } else {
+        std::io::stdin().read_line(&mut password).map(drop)
+    };
+    read.map_err(|cause| format!("The password cannot be read ({cause})."))?;
+    match password.trim_end_matches(['\r', '\n']) {
+        "" => Err("The password is empty; type one, or pipe one in.".to_owned()),
+        password => crate::password::hash(password),
+    }
 }
 
 /// A sentence that stands alone begins like one.

@@ -2,15 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use sluice_core::access::Network;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
-use crate::control;
+use crate::config::{Config, TlsConfig};
+use crate::control::{self, Certificate, Gate, TlsError};
 use crate::supervisor::Supervisor;
 
 /// The exit code when something went wrong while running.
@@ -79,6 +80,11 @@ async fn supervise(config: &Config) -> ExitCode {
             return super::fail(WENT_WRONG, &format!("Signals cannot be caught ({cause})."));
         }
     };
+    // Before any port is open: whatever is wrong here stops the start.
+    let (gate, certificate, tls) = match secure(config) {
+        Ok(secured) => secured,
+        Err(sentence) => return super::fail(WENT_WRONG, &sentence),
+    };
     let listener = match control::bind(config.listen).await {
         Ok(listener) => listener,
         Err(error) => return super::fail(WENT_WRONG, &error.to_string()),
@@ -97,11 +103,10 @@ async fn supervise(config: &Config) -> ExitCode {
         .max()
         .unwrap_or_default();
     let stop = CancellationToken::new();
-    let mut server = http(
-        listener,
-        control::router(&supervisor.paths(), patience),
-        stop.clone(),
-    );
+    let router = control::router(&supervisor.paths(), gate, &config.ice_servers, patience);
+    let mut server = tokio::spawn(control::serve(listener, router, tls, stop.clone()));
+    let watcher = certificate.map(|certificate| tokio::spawn(certificate.watch(stop.clone())));
+    tracing::info!("access: {}", config.access.policy.summary());
     announce(config, address);
     tokio::select! {
         () = either(&mut term, &mut int) => {}
@@ -112,6 +117,9 @@ async fn supervise(config: &Config) -> ExitCode {
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
         () = drain(supervisor, server, stop) => {
+            if let Some(watcher) = watcher {
+                watcher.abort();
+            }
             tracing::info!("stopped");
             ExitCode::SUCCESS
         }
@@ -122,15 +130,32 @@ async fn supervise(config: &Config) -> ExitCode {
     }
 }
 
-fn http(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the HTTP listener failed");
-        }
-    })
+type Secured = (
+    Arc<Gate>,
+    Option<Arc<Certificate>>,
+    Option<Arc<rustls::ServerConfig>>,
+);
+
+/// Makes what stands between the port and the handlers.
+fn secure(config: &Config) -> Result<Secured, String> {
+    let gate = Gate::new(config.access.clone())?;
+    let Some(tls) = &config.tls else {
+        return Ok((gate, None, None));
+    };
+    let load = || {
+        let certificate = Certificate::load(tls, &config.access.host_names)?;
+        let server = certificate.server()?;
+        Ok((certificate, server))
+    };
+    let (certificate, server) = load().map_err(|error: TlsError| error.to_string())?;
+    if *tls == TlsConfig::SelfSigned {
+        let sha256 = certificate.fingerprint();
+        tracing::info!(
+            sha256,
+            "the certificate is self-signed: browsers warn; compare this"
+        );
+    }
+    Ok((gate, Some(certificate), Some(server)))
 }
 
 /// Viewers first, while their DELETEs are still answered; then the port.
@@ -155,22 +180,42 @@ async fn either(term: &mut Signal, int: &mut Signal) {
 
 /// Tells people, and programs that wait for it, where the pages are.
 fn announce(config: &Config, address: SocketAddr) {
-    let base = base_url(address);
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let base = base_url(scheme, address);
     let mut text = format!("Sluice is ready: {base}");
     for id in config.paths.keys() {
         text.push_str(&format!("\n  {id}: {base}{id}"));
+    }
+    if address.ip().is_unspecified() && others_may_watch(config) {
+        for ip in control::addresses() {
+            let from = base_url(scheme, SocketAddr::new(ip, address.port()));
+            text.push_str(&format!("\n  from other machines: {from}"));
+        }
     }
     // Nobody may be reading; serving matters more.
     super::say(&text);
 }
 
+/// Whether another machine has any reason to try.
+fn others_may_watch(config: &Config) -> bool {
+    let rules = &config.access.policy.rules;
+    let mut wider = rules
+        .iter()
+        .filter(|rule| rule.from[..] != [Network::Loopback]);
+    wider.next().is_some() || config.access.hook.is_some() || config.access.jwt.is_some()
+}
+
 /// An address that a browser on this machine can open.
-fn base_url(address: SocketAddr) -> String {
+fn base_url(scheme: &str, address: SocketAddr) -> String {
     let ip = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
         ip => ip,
     };
-    format!("http://{}/", SocketAddr::new(ip, address.port()))
+    format!("{scheme}://{}/", SocketAddr::new(ip, address.port()))
 }
 
 #[cfg(test)]
@@ -185,7 +230,7 @@ mod tests {
             ("192.0.2.1:2", "http://192.0.2.1:2/"),
             ("[2001:db8::1]:3", "http://[2001:db8::1]:3/"),
         ] {
-            assert_eq!(base_url(address.parse().unwrap()), url);
+            assert_eq!(base_url("http", address.parse().unwrap()), url);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawConfig, RawPath, RawSource, Text};
+use super::raw_access::{RawAuth, RawServerTls, RawTlsFiles, RawToken, RawUser};
 
 /// A variable's end, and the key of a path that it sets.
 type PathKey = (&'static str, fn(&mut RawPath) -> &mut Text);
@@ -41,6 +42,13 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "LISTEN" => set(&mut raw.listen, entry),
             "WEBRTC_UDP" => set(&mut raw.webrtc.udp, entry),
             "WEBRTC_UDP_RANGE" => set(&mut raw.webrtc.udp_range, entry),
+            "CORS" => {
+                raw.cors = Some(RawSource(vec![entry]));
+                true
+            }
+            _ if key == "TLS" || key.starts_with("TLS_") => set_tls(raw, key, entry),
+            _ if key.starts_with("AUTH_") => set_auth(raw, key, entry),
+            _ if key.starts_with("WEBRTC_ICE_SERVERS_") => set_ice(raw, key, entry),
             _ => match (key.strip_prefix("DEFAULTS_"), key.strip_prefix("PATHS_")) {
                 (Some(key), _) => set_in_path(&mut raw.defaults, key, entry),
                 (_, Some(key)) => set_in_paths(raw, key, entry),
@@ -98,4 +106,95 @@ fn set_in_paths(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
         .entry(name)
         .or_insert(Entry { value: None, place });
     set_in_path(slot.value.get_or_insert_default(), key, entry)
+}
+
+/// `TLS=self-signed`, or the two files.
+fn set_tls(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
+    let place = entry.place.clone();
+    let tls = raw.tls.get_or_insert_with(|| Entry {
+        value: RawServerTls::Files(RawTlsFiles::default()),
+        place,
+    });
+    if key == "TLS" {
+        tls.value = RawServerTls::Word(entry.value);
+        return true;
+    }
+    if let RawServerTls::Word(_) = tls.value {
+        tls.value = RawServerTls::Files(RawTlsFiles::default());
+    }
+    match (&mut tls.value, key) {
+        (RawServerTls::Files(files), "TLS_CERT") => set(&mut files.cert, entry),
+        (RawServerTls::Files(files), "TLS_KEY") => set(&mut files.key, entry),
+        (RawServerTls::Files(_) | RawServerTls::Word(_), _) => false,
+    }
+}
+
+/// Secrets of people and programs, and what differs between machines; rules belong into the file.
+fn set_auth(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
+    let place = entry.place.clone();
+    let auth = &mut raw
+        .auth
+        .get_or_insert_with(|| Entry {
+            value: RawAuth::default(),
+            place: place.clone(),
+        })
+        .value;
+    if let Some(name) = key.strip_prefix("AUTH_USERS_") {
+        let name = known_name(auth.users.keys(), name);
+        let user = auth.users.entry(name).or_insert_with(|| Entry {
+            value: RawUser::default(),
+            place,
+        });
+        user.value.password_file = None;
+        return set(&mut user.value.password, entry);
+    }
+    if let Some(name) = key.strip_prefix("AUTH_TOKENS_") {
+        let name = known_name(auth.tokens.keys(), name);
+        let token = auth.tokens.entry(name).or_insert_with(|| Entry {
+            value: RawToken::default(),
+            place,
+        });
+        token.value.token_file = None;
+        return set(&mut token.value.token, entry);
+    }
+    match key {
+        "AUTH_RATE_LIMIT" => set(&mut auth.rate_limit, entry),
+        "AUTH_JWT_SECRET" => match &mut auth.jwt {
+            Some(jwt) => set(&mut jwt.value.secret, entry),
+            None => false,
+        },
+        "AUTH_HOOK_URL" => match &mut auth.hook {
+            Some(hook) => set(&mut hook.value.url, entry),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+/// The name of the file that the variable's capitals mean; one that is new is written in lower case.
+fn known_name<'a>(mut names: impl Iterator<Item = &'a String>, capitals: &str) -> String {
+    let same = |name: &&String| name.to_uppercase().replace(['-', '.', '@'], "_") == capitals;
+    names
+        .find(same)
+        .cloned()
+        .unwrap_or_else(|| capitals.to_lowercase())
+}
+
+/// `WEBRTC_ICE_SERVERS_1_SECRET` belongs to the first server of the file.
+fn set_ice(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
+    let Some((number, key)) = key
+        .strip_prefix("WEBRTC_ICE_SERVERS_")
+        .and_then(|rest| rest.split_once('_'))
+    else {
+        return false;
+    };
+    let index = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+    let Some(server) = index.and_then(|index| raw.webrtc.ice_servers.get_mut(index)) else {
+        return false;
+    };
+    match key {
+        "SECRET" => set(&mut server.value.secret, entry),
+        "CREDENTIAL" => set(&mut server.value.credential, entry),
+        _ => false,
+    }
 }

@@ -11,20 +11,12 @@ const REMOVE: &str = "remove it";
 /// Sorted by where they stand in a config: top level, `webrtc`, paths.
 pub(super) const LATER: &[Later] = &[
     Later {
-        key: "auth",
-        remedy: "remove it, and keep the port reachable only by those who may watch",
-    },
-    Later {
         key: "record",
         remedy: REMOVE,
     },
     Later {
         key: "playback",
         remedy: REMOVE,
-    },
-    Later {
-        key: "tls_listen",
-        remedy: "put a reverse proxy in front for HTTPS",
     },
     Later {
         key: "metrics",
@@ -49,10 +41,6 @@ pub(super) const LATER: &[Later] = &[
     Later {
         key: "hosts",
         remedy: "remove it; media goes over the addresses of this machine",
-    },
-    Later {
-        key: "ice_servers",
-        remedy: "remove it; viewers must reach this machine directly",
     },
     Later {
         key: "tcp",

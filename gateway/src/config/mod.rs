@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use sluice_core::IceSource;
 use sluice_core::id::RouteId;
 
+mod access;
 mod env;
 mod error;
 mod later;
 mod path;
 mod raw;
+mod raw_access;
 mod read;
 mod secret;
+mod server;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub use access::{AccessConfig, HookConfig, JwtConfig, JwtKeys};
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use path::PathConfig;
+pub use server::TlsConfig;
 pub use units::Listen;
 
 /// Where HTTP listens when nothing is said.
@@ -36,6 +42,12 @@ pub const DEFAULT_UDP_RANGE: u16 = 200;
 pub struct Config {
     /// Where the one HTTP listener stands.
     pub listen: Listen,
+    /// How HTTPS is served; `None`: plain HTTP.
+    pub tls: Option<TlsConfig>,
+    /// Who may do what.
+    pub access: AccessConfig,
+    /// STUN and TURN servers that clients are told.
+    pub ice_servers: Vec<IceSource>,
     /// The ports that media may use.
     pub udp_ports: RangeInclusive<u16>,
     /// At least one path.
@@ -100,11 +112,14 @@ impl Config {
 
     /// Makes the config of `sluice play`: one path that starts at once.
     #[must_use]
-    pub fn single(listen: Listen, mut path: PathConfig) -> Self {
+    pub fn single(listen: Listen, access: AccessConfig, mut path: PathConfig) -> Self {
         let udp_ports = DEFAULT_UDP..=DEFAULT_UDP + DEFAULT_UDP_RANGE - 1;
         path.spec.udp_ports = udp_ports.clone();
         Self {
             listen,
+            tls: None,
+            access,
+            ice_servers: Vec::new(),
             udp_ports,
             paths: BTreeMap::from([(path.spec.id.clone(), path)]),
         }
@@ -127,6 +142,10 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
             ),
         }
     }
+    let tls = raw.tls.as_ref().and_then(|tls| server::tls(tls, errors));
+    let auth = raw.auth.as_ref().map(|entry| &entry.value);
+    let access = access::convert(auth, raw.cors.as_ref(), errors);
+    let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
     let udp_ports = udp_ports(&raw.webrtc, errors);
     only_for_paths(&raw.defaults, errors);
     if raw.paths.is_empty() {
@@ -148,6 +167,9 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         .collect();
     Config {
         listen,
+        tls,
+        access,
+        ice_servers,
         udp_ports,
         paths,
     }

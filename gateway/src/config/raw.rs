@@ -8,12 +8,19 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::error::Place;
+use super::raw_access::{RawAuth, RawIceServer, RawServerTls};
 
-/// A value and where it was written.
-#[derive(Debug, Clone)]
+/// A value and where it was written. `Debug` shows only where: the value may be a secret.
+#[derive(Clone)]
 pub(super) struct Entry<T> {
     pub(super) value: T,
     pub(super) place: Place,
+}
+
+impl<T> fmt::Debug for Entry<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({:?})", self.place)
+    }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entry<T> {
@@ -34,6 +41,9 @@ pub(super) type Text = Option<Entry<String>>;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
     pub(super) listen: Text,
+    pub(super) tls: Option<Entry<RawServerTls>>,
+    pub(super) cors: Option<RawList>,
+    pub(super) auth: Option<Entry<RawAuth>>,
     pub(super) webrtc: RawWebrtc,
     pub(super) defaults: RawPath,
     /// A path that is written as `name:` and nothing more is `None`.
@@ -45,6 +55,7 @@ pub(super) struct RawConfig {
 pub(super) struct RawWebrtc {
     pub(super) udp: Text,
     pub(super) udp_range: Text,
+    pub(super) ice_servers: Vec<Entry<RawIceServer>>,
 }
 
 /// One path, or what `defaults` says for all of them.
@@ -82,6 +93,9 @@ pub(super) struct RawGroup {
     pub(super) span: Text,
 }
 
+/// One value, or several in order.
+pub(super) type RawList = RawSource;
+
 /// One source, or several in order.
 #[derive(Debug, Clone)]
 pub(super) struct RawSource(pub(super) Vec<Entry<String>>);
@@ -115,7 +129,7 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
     type Value = OneOrMany;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a URI, or a list of URIs")
+        f.write_str("one value, or a list of them")
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {

@@ -166,10 +166,8 @@ fn every_refusal_names_file_line_key_and_remedy() {
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
     for (key, text) in [
-        ("auth", "auth: {users: []}\n"),
         ("record", "record: {dir: /var/lib}\n"),
         ("hosts", "webrtc:\n  hosts: [203.0.113.7]\n"),
-        ("ice_servers", "webrtc:\n  ice_servers: []\n"),
         (
             "record",
             "paths:\n  a:\n    source: rtsp://h/1\n    record: {segment: 10m}\n",

@@ -9,27 +9,44 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use sluice_core::IceSource;
 use sluice_core::problem::Problem;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::supervisor::Paths;
 
+mod access;
 mod api;
+mod cors;
 mod error;
+mod ice;
 mod listen;
 mod pages;
+mod refused;
+mod serve;
 mod thumbnail;
+mod tls;
 
-pub use listen::{ListenError, bind};
+pub(crate) use access::check_keys;
+pub use access::{Gate, Peer};
+pub use listen::{ListenError, addresses, bind};
+pub use serve::serve;
+pub use tls::{Certificate, TlsError};
 
 /// No body that Sluice takes is longer: offers of browsers are below 20 kB.
 const MAX_BODY: usize = 256 * 1024;
 
 /// Makes the one router: WHEP and players of every path, the list of paths, the API.
 ///
+/// `gate` decides about every request; `ice_servers` are told to those who may watch.
 /// `patience` is how long a source may take to start; requests end some seconds after it.
-pub fn router(paths: &Arc<Paths>, patience: Duration) -> Router {
+pub fn router(
+    paths: &Arc<Paths>,
+    gate: Arc<Gate>,
+    ice_servers: &[IceSource],
+    patience: Duration,
+) -> Router {
     let ours = Router::new()
         .route("/", get(pages::index))
         .route("/_sluice/index.css", get(pages::style))
@@ -52,6 +69,11 @@ pub fn router(paths: &Arc<Paths>, patience: Duration) -> Router {
             StatusCode::GATEWAY_TIMEOUT,
             patience + Duration::from_secs(10),
         ))
+        .layer(middleware::from_fn_with_state(
+            Arc::<[IceSource]>::from(ice_servers),
+            ice::links,
+        ))
+        .layer(middleware::from_fn_with_state(gate, access::guard))
         .layer(middleware::from_fn(headers))
 }
 
@@ -74,7 +96,8 @@ async fn nothing_here() -> Response {
 const HEADERS: [(header::HeaderName, &str); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *",
+        // Thumbnails are fetched with credentials, and shown from memory.
+        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors *",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),

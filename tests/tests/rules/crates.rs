@@ -63,9 +63,12 @@ const LICENCES: &[&str] = &[
 
 /// Crates that stand in two versions, and who brings the older one. None of them is named by us twice.
 const TWO_VERSIONS: &[(&str, &str)] = &[
+    ("base64", "jsonwebtoken and pem are on 0.22"),
     ("getrandom", "rand 0.9 and ring"),
+    ("pem", "jsonwebtoken is on 3"),
     ("rand", "gst-plugin-rtp is on 0.9"),
     ("rand_core", "with rand"),
+    ("signature", "jsonwebtoken is on 2"),
     (
         "syn",
         "proc-macro crates move at their own pace; build time only",
@@ -73,6 +76,7 @@ const TWO_VERSIONS: &[(&str, &str)] = &[
     ("synstructure", "with syn"),
     ("thiserror", "gst-plugin-rtp's parsers are on 1"),
     ("thiserror-impl", "with thiserror"),
+    ("untrusted", "aws-lc-rs is on 0.7, rustls-webpki on 0.9"),
 ];
 
 fn metadata() -> Value {

@@ -9,7 +9,7 @@ use super::rate::block;
 /// So many failures are a person's typing errors.
 const FREE: u32 = 3;
 /// The wait after the first failure beyond those; each further one doubles it.
-const FIRST: Duration = Duration::from_secs(1);
+const FIRST: Duration = Duration::from_secs(2);
 /// The longest wait.
 const MOST: Duration = Duration::from_secs(60);
 /// A client that failed no more for this long begins anew.
@@ -104,7 +104,7 @@ mod tests {
             now += wait;
             assert_eq!(throttle.wait(client, now), None);
         }
-        assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(waits, [0, 0, 0, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
     }
 
     #[test]
