@@ -1,5 +1,7 @@
 // The list of streams: asks the API every two seconds and keeps one card per path.
 
+import { ask, sentenceOf, signedIn, signInForm, takeTokenFromAddress } from "./access.js";
+
 const POLL_MS = 2000;
 /** A thumbnail costs the server one decoded picture; half the polls are enough. */
 const THUMBNAIL_MS = 4000;
@@ -15,12 +17,22 @@ const WORDS = {
 const $ = (id) => document.getElementById(id);
 const cards = new Map();
 let timer = 0;
+let locked = false; // nothing is asked until a person has signed in
+const form = signInForm(() => {
+  locked = false;
+  poll();
+});
 
 async function poll() {
   clearTimeout(timer);
-  if (document.hidden) return;
+  if (document.hidden || locked) return;
   try {
-    const response = await fetch("api/v1/paths", { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    const response = await ask("api/v1/paths", { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    if ([401, 403, 429].includes(response.status)) {
+      await lock(response);
+      return;
+    }
+    form.remove();
     if (!response.ok) throw new Error(`status ${response.status}`);
     const { paths } = await response.json();
     show(paths);
@@ -30,6 +42,21 @@ async function poll() {
   }
   clearTimeout(timer);
   timer = setTimeout(poll, POLL_MS);
+}
+
+/** Says why not, and asks who is there where that can help. */
+async function lock(response) {
+  const helps = response.status === 401 || signedIn();
+  locked = helps;
+  show([]);
+  $("empty").hidden = true;
+  trouble(await sentenceOf(response, "You may not see this list."));
+  document.body.classList.remove("stale");
+  if (helps && !form.isConnected) {
+    $("trouble").after(form);
+    form.querySelector("input").focus();
+  }
+  if (!helps) timer = setTimeout(poll, 10 * POLL_MS);
 }
 
 function trouble(sentence) {
@@ -92,18 +119,22 @@ function reason({ state, reason, retry_in_ms, uptime_s }) {
 }
 
 /** Swaps the picture only once the new one is loaded, so that nothing flickers. */
-function thumbnail(card, id) {
+async function thumbnail(card, id) {
   const now = Date.now();
   const box = card.getBoundingClientRect();
   if (box.bottom < 0 || box.top > innerHeight || now - (card.shotAt ?? 0) < THUMBNAIL_MS) return;
   card.shotAt = now;
   const shown = card.querySelector(".shot img");
+  const response = await ask(`${encodeURIComponent(id)}/thumbnail.jpg`).catch(() => null);
+  if (!response?.ok) return;
   const next = new Image();
   next.addEventListener("load", () => {
+    URL.revokeObjectURL(shown.src);
     shown.src = next.src;
     shown.hidden = false;
   });
-  next.src = `${encodeURIComponent(id)}/thumbnail.jpg?t=${now}`;
+  // An image's own address could carry no credentials but in its text.
+  next.src = URL.createObjectURL(await response.blob());
 }
 
 async function copy(button, whep) {
@@ -139,5 +170,6 @@ function text(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
+takeTokenFromAddress();
 document.addEventListener("visibilitychange", poll);
 poll();

@@ -31,6 +31,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("whep.js"),
     ),
     (
+        "/_sluice/access.js",
+        "text/javascript; charset=utf-8",
+        include_str!("access.js"),
+    ),
+    (
         "/_sluice/stats.js",
         "text/javascript; charset=utf-8",
         include_str!("stats.js"),

@@ -1,6 +1,7 @@
 // The player page: keeps one WHEP session up and says in words what happens.
 
-import { WhepSession } from "./whep.js";
+import { ask, signedIn, signInForm, takeTokenFromAddress } from "./access.js";
+import { WhepSession, iceServersOf } from "./whep.js";
 import { numbers, progress, reading, rows } from "./stats.js";
 
 const RETRY_FIRST_MS = 500;
@@ -26,7 +27,7 @@ const SOURCE = {
   stalled: ["waiting", "The source has stopped sending."],
   failed: ["waiting", "The source has failed."],
 };
-const PILL = { connecting: "Connecting", playing: "Live", waiting: "Waiting", refused: "Cannot play", offline: "Offline" };
+const PILL = { connecting: "Connecting", playing: "Live", waiting: "Waiting", refused: "Cannot play", offline: "Offline", locked: "Sign in" };
 
 const $ = (id) => document.getElementById(id);
 const root = document.documentElement;
@@ -36,7 +37,9 @@ const name = decodeURIComponent(base.slice(base.lastIndexOf("/") + 1));
 
 let session = null;
 let opening = false; // the session's POST is under way
+let turns = 0;
 let iceServers = [];
+let iceAsked = false; // the server has been asked which servers to use before there is an offer
 let attempt = 0;
 let retry = { at: 0, timer: 0 };
 let source = null; // how it was when last asked; null while it plays, or is not known
@@ -56,7 +59,8 @@ function say(state, sentence, nextAt = 0) {
   if (sentence && $("sentence").textContent !== whole) $("sentence").textContent = whole;
   const seconds = Math.ceil((nextAt - Date.now()) / 1000);
   $("next").textContent = nextAt ? (seconds > 0 ? `Next try in ${seconds} s` : "Trying now") : "";
-  $("again").hidden = session !== null || state === "connecting";
+  $("again").hidden = session !== null || state === "connecting" || state === "locked";
+  showForm(state);
   // Paused by the person, or by a browser that does not allow autoplay.
   $("start").hidden = state !== "playing" || !video.paused;
   showUnmute();
@@ -76,9 +80,12 @@ async function connect() {
   session?.close();
   keepStill();
   if (root.dataset.state === "playing") say("connecting", "Connecting.");
-  const mine = new WhepSession(`${base}/whep`, { iceServers, onLost: lost });
-  session = mine;
   opening = true;
+  const turn = (turns += 1);
+  await askIceServers();
+  if (turn !== turns) return;
+  const mine = new WhepSession(`${base}/whep`, { iceServers, onLost: lost, fetch: ask });
+  session = mine;
   before = null;
   moved = { at: Date.now(), count: 0, since: 0 };
   try {
@@ -96,11 +103,29 @@ async function connect() {
   play();
 }
 
+/** STUN and TURN servers must be known before the offer; every later answer brings fresh ones. */
+async function askIceServers() {
+  if (iceAsked) return;
+  try {
+    const response = await ask(`${base}/whep`, { method: "OPTIONS", cache: "no-store", signal: AbortSignal.timeout(4000) });
+    iceServers = iceServersOf(response.headers.get("Link") ?? "");
+    iceAsked = true;
+  } catch {
+    // The POST that follows says what is wrong.
+  }
+}
+
 /** The server said no, or nothing. */
 function refused(error) {
   session = null;
   opening = false;
   const { status = 0, retryAfter = null } = error;
+  // Only a person can help: trying again by itself would look like guessing.
+  if (status === 401 || ((status === 403 || status === 429) && signedIn())) {
+    iceAsked = false;
+    say("locked", error.message);
+    return;
+  }
   const passing = status >= 500 || retryAfter !== null || [408, 409, 425, 429].includes(status);
   const state = status === 0 ? "offline" : passing ? "waiting" : "refused";
   const least = state === "refused" ? REFUSED_MS : 0;
@@ -129,9 +154,28 @@ function again(ms) {
 }
 
 function retryNow() {
-  if (session) return;
+  if (session || opening) return;
   attempt = 0;
   connect();
+}
+
+// ---- Signing in
+
+const form = signInForm(() => {
+  attempt = 0;
+  say("connecting", "Connecting.");
+  connect();
+});
+
+function showForm(state) {
+  const shown = state === "locked";
+  if (shown === form.isConnected) return;
+  if (!shown) {
+    form.remove();
+    return;
+  }
+  $("next").after(form);
+  form.querySelector("input").focus();
 }
 
 // ---- Picture
@@ -171,7 +215,7 @@ function moving() {
 // ---- Once a second
 
 async function tick() {
-  if (document.hidden) return;
+  if (document.hidden || root.dataset.state === "locked") return;
   if (!session || opening) {
     // Right after the start there is nothing to explain yet.
     if (Date.now() - moved.at > MISSING_MS / 2) await explain();
@@ -228,7 +272,7 @@ async function judgeSilence(mine) {
 
 async function askSource() {
   try {
-    const response = await fetch(`${base}/status.json`, { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    const response = await ask(`${base}/status.json`, { cache: "no-store", signal: AbortSignal.timeout(4000) });
     if (!response.ok) throw new Error(`${response.status}`);
     const { state, reason, retry_in_ms } = await response.json();
     source = { state, reason, retryAt: retry_in_ms ? Date.now() + retry_in_ms : 0 };
@@ -343,6 +387,8 @@ function onKey(event) {
   wake();
   const typed = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !KEYS[typed]) return;
+  // What is typed into a field is the field's.
+  if (event.target.closest?.("form")) return;
   // Space on a focused button is that button's.
   if (typed === " " && event.target.closest?.("button, a")) return;
   event.preventDefault();
@@ -369,9 +415,9 @@ function wire() {
   flat.addEventListener("change", showBare);
   document.addEventListener("visibilitychange", () => {
     moved.at = Date.now();
-    if (!document.hidden) retryNow();
+    if (!document.hidden && root.dataset.state !== "locked") retryNow();
   });
-  window.addEventListener("online", retryNow);
+  window.addEventListener("online", () => root.dataset.state !== "locked" && retryNow());
   window.addEventListener("pagehide", () => session?.close());
   window.addEventListener("pageshow", (event) => event.persisted && connect());
   showBare();
@@ -387,6 +433,7 @@ window.sluice = {
   async stats() { return session ? numbers(reading(await session.pc.getStats()), before) : null; },
 };
 
+takeTokenFromAddress();
 wire();
 if (window.RTCPeerConnection) {
   connect();

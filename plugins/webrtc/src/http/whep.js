@@ -28,6 +28,7 @@ export class WhepSession {
   iceServers = [];
 
   #endpoint;
+  #fetch;
   #onLost;
   #url = null;
   #etag = null;
@@ -38,9 +39,13 @@ export class WhepSession {
   #trickles = false;
   #patching = false;
 
-  /** `onLost(sentence)` is called at most once, after `open` succeeded. */
-  constructor(endpoint, { iceServers = [], onLost = () => {} } = {}) {
+  /**
+   * `onLost(sentence)` is called at most once, after `open` succeeded. `fetch` may add credentials to each
+   * request.
+   */
+  constructor(endpoint, { iceServers = [], onLost = () => {}, fetch = globalThis.fetch } = {}) {
     this.#endpoint = new URL(endpoint, document.baseURI);
+    this.#fetch = (url, options) => fetch(url, options);
     this.#onLost = onLost;
     this.#prepare(iceServers);
   }
@@ -176,13 +181,13 @@ export class WhepSession {
 
   #delete() {
     if (!this.#url) return;
-    fetch(this.#url, { method: "DELETE", keepalive: true }).catch(() => {});
+    this.#fetch(this.#url, { method: "DELETE", keepalive: true }).catch(() => {});
     this.#url = null;
   }
 
   async #request(method, url, headers, body) {
     try {
-      return await fetch(url, { method, headers, body, cache: "no-store" });
+      return await this.#fetch(url, { method, headers, body, cache: "no-store" });
     } catch {
       throw new WhepError("The server does not answer.");
     }
