@@ -23,3 +23,4 @@ pub mod stamp;
 pub mod tone;
 pub mod viewer;
 pub mod wait;
+pub mod web;

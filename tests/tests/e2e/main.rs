@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod access;
 mod browsers;
 mod errors;
 mod faults;
