@@ -2,7 +2,7 @@
 //
 // Usage: node chromium.mjs|firefox.mjs page URL | whep URL
 // Prints one JSON line per second; takes on stdin: `screenshot FILE`, `click SELECTOR`,
-// `eval FUNCTION`, `open URL`, `quit`.
+// `eval FUNCTION`, `open URL`, `size WIDTH HEIGHT`, `quit`.
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -37,6 +37,10 @@ async function open(page, mode, url) {
   print({ whep: await page.evaluate((target) => window.whep(target), url) });
 }
 
+// Playwright and Puppeteer name it differently.
+const resize = (page, width, height) =>
+  (page.setViewportSize ?? page.setViewport).call(page, { width, height });
+
 async function obey(line, page, close) {
   const [command, ...rest] = line.trim().split(' ');
   const argument = rest.join(' ');
@@ -44,6 +48,7 @@ async function obey(line, page, close) {
   else if (command === 'screenshot') await page.screenshot({ path: argument });
   else if (command === 'click') await page.click(argument);
   else if (command === 'open') await page.goto(argument);
+  else if (command === 'size') await resize(page, ...rest.map(Number));
   else if (command === 'eval') {
     // Made here and sent as a function: the page's own policy forbids eval.
     const asked = (0, eval)(`(${argument})`);

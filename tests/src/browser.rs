@@ -169,6 +169,11 @@ impl Browser {
         self.command(&format!("eval {function}"))
     }
 
+    /// Makes the window as small as a phone's, or as large as a desk's.
+    pub fn resize(&mut self, width: u32, height: u32) {
+        self.command(&format!("size {width} {height}"));
+    }
+
     /// Writes a screenshot.
     pub fn screenshot(&mut self, file: &str) {
         self.command(&format!("screenshot {file}"));

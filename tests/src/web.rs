@@ -42,7 +42,7 @@ impl WebServer {
                     return;
                 }
                 // A client that hangs up is its own affair.
-                let _ = serve(stream, &*answer, &heard);
+                drop(serve(stream, &*answer, &heard));
             }
         });
         Self {

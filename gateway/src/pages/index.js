@@ -46,7 +46,7 @@ async function poll() {
 
 /** Says why not, and asks who is there where that can help. */
 async function lock(response) {
-  const helps = response.status === 401 || signedIn();
+  const helps = response.status === 401 || (response.status === 403 && signedIn());
   locked = helps;
   show([]);
   $("empty").hidden = true;

@@ -67,128 +67,131 @@ fn all_of_it_is_read() {
     assert_eq!(jwt.claim, "sluice_permissions");
 }
 
+/// What is written at the top, and words that the one line about it must have.
+const REFUSALS: &[(&str, &[&str])] = &[
+    ("tls: acme", &["f:1:", "`tls: acme`", "self-signed"]),
+    (
+        "tls: {cert: /nowhere.pem, key: /nowhere.key}",
+        &["`tls.cert: /nowhere.pem`", "cannot be read"],
+    ),
+    ("tls: {cert: /nowhere.pem}", &["needs two files"]),
+    ("tls: {crt: a}", &["`crt`", "did you mean `cert`"]),
+    (
+        "cors: app.example.org",
+        &["`cors: app.example.org`", "https://"],
+    ),
+    ("auth: {usres: {}}", &["`usres`", "did you mean `users`"]),
+    (
+        "auth: {users: {bob: {password: hunter2}}, allow: [{who: bob, may: read}]}",
+        &["auth.users.bob.password", "sluice hash-password"],
+    ),
+    (
+        "auth: {users: {bob: {}}, allow: [{who: bob, may: read}]}",
+        &["auth.users.bob", "has no secret", "password_file"],
+    ),
+    (
+        "auth: {users: {'b b': {password_file: /x}}, allow: [{who: signed-in, may: read}]}",
+        &["cannot be a name"],
+    ),
+    (
+        "auth: {tokens: {obs: {token: hunter2}}, allow: [{who: obs, may: read}]}",
+        &["at least 16", "openssl rand"],
+    ),
+    (
+        "auth: {tokens: {obs: {token: 0123456789abcdef}}}",
+        &["`auth.tokens.obs` may do nothing", "auth.allow"],
+    ),
+    (
+        "auth: {allow: [{who: bob, may: read}]}",
+        &["f:1:", "`auth.allow.who: bob`", "auth.users"],
+    ),
+    (
+        "auth: {allow: [{who: anyone, may: watch}]}",
+        &["`auth.allow.may: watch`", "publish, read"],
+    ),
+    ("auth: {allow: [{may: read}]}", &["without `who`"]),
+    ("auth: {allow: [{who: anyone}]}", &["without `may`"]),
+    ("auth: {allow: [{who: [], may: read}]}", &["without `who`"]),
+    (
+        "auth: {allow: [{who: anyone, may: read, from: 10.0.0.0/99}]}",
+        &["`auth.allow.from: 10.0.0.0/99`", "192.0.2.0/24"],
+    ),
+    (
+        "auth: {allow: [{who: anyone, may: read, from: []}]}",
+        &["`auth.allow.from` is an empty list"],
+    ),
+    (
+        "auth: {allow: [{who: anyone, may: read, paths: ['~^cam']}]}",
+        &["`auth.allow.paths: ~^cam`", "a-z"],
+    ),
+    (
+        "auth: {trusted_proxies: nginx}",
+        &["`auth.trusted_proxies: nginx`"],
+    ),
+    (
+        "auth: {proxy_header: x-real-ip}",
+        &["x-forwarded-for or forwarded"],
+    ),
+    (
+        "auth: {rate_limit: many}",
+        &["`auth.rate_limit: many`", "off"],
+    ),
+    (
+        "auth: {hook: {timeout: 3s}}",
+        &["`auth.hook` has no address"],
+    ),
+    (
+        "auth: {hook: {url: 'ftp://h'}}",
+        &["`auth.hook.url: ftp://h`"],
+    ),
+    (
+        "auth: {hook: {url: 'http://h', timeout: 1h}}",
+        &["100ms to 30s"],
+    ),
+    (
+        "auth: {jwt: {}}",
+        &["`auth.jwt` needs its keys from one place", "jwks_url"],
+    ),
+    (
+        "auth: {jwt: {secret: hunter2}}",
+        &["`auth.jwt.secret` is shorter than 32", "openssl rand"],
+    ),
+    (
+        "auth: {jwt: {key_file: /nowhere.pem}}",
+        &["`auth.jwt.key_file: /nowhere.pem`", "cannot be read"],
+    ),
+    (
+        "auth: {jwt: {jwks_url: 'https://k', algorithms: none}}",
+        &["`auth.jwt.algorithms: none`", "RS256"],
+    ),
+    ("webrtc: {ice_servers: [{username: u}]}", &["without `url`"]),
+    (
+        "webrtc: {ice_servers: [{url: 'http://s'}]}",
+        &["`webrtc.ice_servers: http://s`", "stun:host"],
+    ),
+    (
+        "webrtc: {ice_servers: [{url: 'turn:t'}]}",
+        &["a TURN server needs"],
+    ),
+    (
+        "webrtc: {ice_servers: [{url: 'turn:t', username: u, secret: s}]}",
+        &["do not go together"],
+    ),
+    (
+        "webrtc: {ice_servers: [{url: 'turn:t', secret: s, ttl: 1s}]}",
+        &["at least 10s"],
+    ),
+    (
+        "webrtc: {ice_servers: [{url: 'turn:t', username: u, credential: \"hunter2\\r\\nX: y\"}]}",
+        &["visible ASCII"],
+    ),
+];
+
 #[test]
 fn every_refusal_says_what_would_be_right() {
-    for (top, parts) in [
-        ("tls: acme", &["f:1:", "`tls: acme`", "self-signed"][..]),
-        (
-            "tls: {cert: /nowhere.pem, key: /nowhere.key}",
-            &["`tls.cert: /nowhere.pem`", "cannot be read"],
-        ),
-        ("tls: {cert: /nowhere.pem}", &["needs two files"]),
-        ("tls: {crt: a}", &["`crt`", "did you mean `cert`"]),
-        (
-            "cors: app.example.org",
-            &["`cors: app.example.org`", "https://"],
-        ),
-        ("auth: {usres: {}}", &["`usres`", "did you mean `users`"]),
-        (
-            "auth: {users: {bob: {password: hunter2}}, allow: [{who: bob, may: read}]}",
-            &["auth.users.bob.password", "sluice hash-password"],
-        ),
-        (
-            "auth: {users: {bob: {}}, allow: [{who: bob, may: read}]}",
-            &["auth.users.bob", "has no secret", "password_file"],
-        ),
-        (
-            "auth: {users: {'b b': {password_file: /x}}, allow: [{who: signed-in, may: read}]}",
-            &["cannot be a name"],
-        ),
-        (
-            "auth: {tokens: {obs: {token: hunter2}}, allow: [{who: obs, may: read}]}",
-            &["at least 16", "openssl rand"],
-        ),
-        (
-            "auth: {tokens: {obs: {token: 0123456789abcdef}}}",
-            &["`auth.tokens.obs` may do nothing", "auth.allow"],
-        ),
-        (
-            "auth: {allow: [{who: bob, may: read}]}",
-            &["f:1:", "`auth.allow.who: bob`", "auth.users"],
-        ),
-        (
-            "auth: {allow: [{who: anyone, may: watch}]}",
-            &["`auth.allow.may: watch`", "publish, read"],
-        ),
-        ("auth: {allow: [{may: read}]}", &["without `who`"]),
-        ("auth: {allow: [{who: anyone}]}", &["without `may`"]),
-        ("auth: {allow: [{who: [], may: read}]}", &["without `who`"]),
-        (
-            "auth: {allow: [{who: anyone, may: read, from: 10.0.0.0/99}]}",
-            &["`auth.allow.from: 10.0.0.0/99`", "192.0.2.0/24"],
-        ),
-        (
-            "auth: {allow: [{who: anyone, may: read, from: []}]}",
-            &["`auth.allow.from` is an empty list"],
-        ),
-        (
-            "auth: {allow: [{who: anyone, may: read, paths: ['~^cam']}]}",
-            &["`auth.allow.paths: ~^cam`", "a-z"],
-        ),
-        (
-            "auth: {trusted_proxies: nginx}",
-            &["`auth.trusted_proxies: nginx`"],
-        ),
-        (
-            "auth: {proxy_header: x-real-ip}",
-            &["x-forwarded-for or forwarded"],
-        ),
-        (
-            "auth: {rate_limit: many}",
-            &["`auth.rate_limit: many`", "off"],
-        ),
-        (
-            "auth: {hook: {timeout: 3s}}",
-            &["`auth.hook` has no address"],
-        ),
-        (
-            "auth: {hook: {url: 'ftp://h'}}",
-            &["`auth.hook.url: ftp://h`"],
-        ),
-        (
-            "auth: {hook: {url: 'http://h', timeout: 1h}}",
-            &["100ms to 30s"],
-        ),
-        (
-            "auth: {jwt: {}}",
-            &["`auth.jwt` needs its keys from one place", "jwks_url"],
-        ),
-        (
-            "auth: {jwt: {secret: hunter2}}",
-            &["`auth.jwt.secret` is shorter than 32", "openssl rand"],
-        ),
-        (
-            "auth: {jwt: {key_file: /nowhere.pem}}",
-            &["`auth.jwt.key_file: /nowhere.pem`", "cannot be read"],
-        ),
-        (
-            "auth: {jwt: {jwks_url: 'https://k', algorithms: none}}",
-            &["`auth.jwt.algorithms: none`", "RS256"],
-        ),
-        ("webrtc: {ice_servers: [{username: u}]}", &["without `url`"]),
-        (
-            "webrtc: {ice_servers: [{url: 'http://s'}]}",
-            &["`webrtc.ice_servers: http://s`", "stun:host"],
-        ),
-        (
-            "webrtc: {ice_servers: [{url: 'turn:t'}]}",
-            &["a TURN server needs"],
-        ),
-        (
-            "webrtc: {ice_servers: [{url: 'turn:t', username: u, secret: s}]}",
-            &["do not go together"],
-        ),
-        (
-            "webrtc: {ice_servers: [{url: 'turn:t', secret: s, ttl: 1s}]}",
-            &["at least 10s"],
-        ),
-        (
-            "webrtc: {ice_servers: [{url: 'turn:t', username: u, credential: \"hunter2\\r\\nX: y\"}]}",
-            &["visible ASCII"],
-        ),
-    ] {
+    for (top, parts) in REFUSALS {
         let refusal = parse(top, &[]).unwrap_err().to_string();
-        for part in parts {
+        for part in *parts {
             assert!(
                 refusal.contains(part),
                 "{top:?} gave {refusal:?}, without {part:?}"
@@ -201,12 +204,10 @@ fn every_refusal_says_what_would_be_right() {
 
 #[test]
 fn secrets_come_from_the_environment_too() {
-    let top = format!(
-        "auth: {{users: {{a.l: {{password_file: /nowhere}}}}, jwt: {{}}, allow: [{{who: signed-in, may: read}}]}}\nwebrtc: {{ice_servers: [{{url: 'turn:t'}}]}}"
-    );
+    let top = "auth: {users: {a.l: {password_file: /nowhere}}, jwt: {}, allow: [{who: signed-in, may: read}]}\nwebrtc: {ice_servers: [{url: 'turn:t'}]}";
     let token = "0123456789abcdef0123";
     let config = parse(
-        &top,
+        top,
         &[
             ("SLUICE_AUTH_USERS_A_L", HASH),
             ("SLUICE_AUTH_TOKENS_OBS", token),
@@ -229,7 +230,7 @@ fn secrets_come_from_the_environment_too() {
         "SLUICE_WEBRTC_ICE_SERVERS_2_SECRET",
         "SLUICE_TLS_CRT",
     ] {
-        let refusal = parse(&top, &[(name, "hunter2")]).unwrap_err().to_string();
+        let refusal = parse(top, &[(name, "hunter2")]).unwrap_err().to_string();
         assert!(
             refusal.contains(name) && !refusal.contains("hunter2"),
             "{refusal}"

@@ -121,7 +121,7 @@ function refused(error) {
   opening = false;
   const { status = 0, retryAfter = null } = error;
   // Only a person can help: trying again by itself would look like guessing.
-  if (status === 401 || ((status === 403 || status === 429) && signedIn())) {
+  if (status === 401 || (status === 403 && signedIn())) {
     iceAsked = false;
     say("locked", error.message);
     return;

@@ -27,18 +27,22 @@ struct Pair {
 impl Pair {
     fn make(folder: &Path, id: &str, algorithm: Algorithm) -> Self {
         let file = folder.join(format!("{id}.pem"));
-        let kind: &[&str] = match algorithm {
-            Algorithm::RS256 => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-            Algorithm::ES256 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-            _ => &["-algorithm", "ED25519"],
+        let kind: &[&str] = if algorithm == Algorithm::RS256 {
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+        } else if algorithm == Algorithm::ES256 {
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        } else {
+            &["-algorithm", "ED25519"]
         };
         let mut command = Command::new("openssl");
         run(command.arg("genpkey").args(kind).arg("-out").arg(&file));
         let pem = std::fs::read(&file).expect("a key");
-        let key = match algorithm {
-            Algorithm::RS256 => EncodingKey::from_rsa_pem(&pem),
-            Algorithm::ES256 => EncodingKey::from_ec_pem(&pem),
-            _ => EncodingKey::from_ed_pem(&pem),
+        let key = if algorithm == Algorithm::RS256 {
+            EncodingKey::from_rsa_pem(&pem)
+        } else if algorithm == Algorithm::ES256 {
+            EncodingKey::from_ec_pem(&pem)
+        } else {
+            EncodingKey::from_ed_pem(&pem)
         };
         Self {
             id: id.to_owned(),

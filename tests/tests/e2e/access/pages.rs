@@ -43,6 +43,14 @@ fn sign_in(browser: &mut Browser, user: &str, secret: &str) {
     ));
 }
 
+/// The form is whole, on the screen, below its sentence, and the page is no wider than the window.
+const FITS: &str = "() => { \
+    const box = document.querySelector('form.signin').getBoundingClientRect(); \
+    const stage = document.querySelector('#stage, main').getBoundingClientRect(); \
+    const sentence = document.querySelector('#sentence, #trouble').getBoundingClientRect(); \
+    return document.documentElement.scrollWidth <= innerWidth && box.left >= 0 && box.right <= innerWidth \
+        && box.bottom <= stage.bottom && sentence.top >= stage.top && sentence.bottom <= box.top; }";
+
 const STATE: &str = "() => document.documentElement.dataset.state";
 const SENTENCE: &str = "() => document.getElementById('sentence').textContent";
 
@@ -60,15 +68,9 @@ fn the_player_asks_who_is_there_says_what_is_wrong_and_plays() {
         "{asks}"
     );
     // A phone's width: nothing is cut off, nothing has to be scrolled sideways.
-    browser.eval("() => window.resizeTo(390, 844)");
-    let fits = "() => { const frame = document.createElement('iframe'); frame.style.cssText = 'width:390px;height:700px;border:0;position:fixed;left:0;top:0'; frame.src = location.href; document.body.append(frame); }";
-    browser.eval(fits);
-    wait(
-        &mut browser,
-        "() => { const page = document.querySelector('iframe').contentDocument; const form = page?.querySelector('form.signin'); if (!form) return null; const box = form.getBoundingClientRect(); return page.documentElement.scrollWidth <= 390 && box.left >= 0 && box.right <= 390 && box.bottom <= 700; }",
-        &true.into(),
-    );
-    browser.eval("() => document.querySelector('iframe').remove()");
+    browser.resize(390, 844);
+    wait(&mut browser, FITS, &true.into());
+    browser.resize(1280, 900);
 
     sign_in(&mut browser, "alice", "wrong");
     until(secs(30), "a sentence about the wrong password", || {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::http::Client;
 use sluice_tests::netns::Netns;
-use sluice_tests::process::run;
+use sluice_tests::process::{Process, START, our_binary, run};
 use sluice_tests::viewer::{ViewerOptions, Viewers};
 
 use super::{TOKEN, ask, basic, gateway, hash};
@@ -42,6 +42,35 @@ fn without_auth_only_the_machine_itself_is_served_and_the_log_says_so() {
         log.contains("access: anyone from this machine: everything"),
         "{log}"
     );
+}
+
+#[test]
+fn play_serves_this_machine_until_it_is_shared() {
+    let netns = Netns::new();
+    let (_, there) = netns.join_machine();
+    for (share, status, words) in [(None, 403, "--share"), (Some("--share"), 204, "")] {
+        let mut command = netns.command(our_binary("sluice"));
+        command
+            .args(["play", "--listen", ":0", "test:"])
+            .args(share);
+        let process = Process::spawn("sluice play", &mut command);
+        let port = process.wait_line(START, |line| {
+            url::Url::parse(line.strip_prefix("Sluice is ready: ")?)
+                .ok()?
+                .port()
+        });
+        let base = format!("http://{there}:{port}/");
+        let reply = Client::default().get(&format!("{base}live/whep"));
+        assert_eq!(reply.status, status, "{share:?}: {}", reply.body);
+        assert!(reply.body.contains(words), "{}", reply.body);
+        // Sharing is watching, and no more.
+        let api = Client::default().get(&format!("{base}api/v1/paths"));
+        assert_eq!(api.status, 403, "{}", api.body);
+        let announced = process
+            .log()
+            .contains(&format!("from other machines: {base}"));
+        assert_eq!(announced, share.is_some(), "{}", process.log());
+    }
 }
 
 #[test]
