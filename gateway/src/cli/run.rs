@@ -106,7 +106,7 @@ async fn supervise(config: &Config) -> ExitCode {
     let router = control::router(&supervisor.paths(), gate, &config.ice_servers, patience);
     let mut server = tokio::spawn(control::serve(listener, router, tls, stop.clone()));
     let watcher = certificate.map(|certificate| tokio::spawn(certificate.watch(stop.clone())));
-    tracing::info!("access: {}", config.access.policy.summary());
+    tracing::info!("access: {}", config.access.summary());
     announce(config, address);
     tokio::select! {
         () = either(&mut term, &mut int) => {}

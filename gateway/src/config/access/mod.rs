@@ -77,6 +77,20 @@ impl AccessConfig {
             rate_limit: Some(DEFAULT_RATE),
         }
     }
+
+    /// Says in one line what is open to whom, for the log of the start.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut line = self.policy.summary();
+        if let Some(jwt) = &self.jwt {
+            line.push_str(&format!("; with a JWT: what its claim {} says", jwt.claim));
+        }
+        // The host only: the rest of the address may hold a secret.
+        if let Some(host) = self.hook.as_ref().and_then(|hook| hook.url.host_str()) {
+            line.push_str(&format!("; otherwise the hook at {host} decides"));
+        }
+        line
+    }
 }
 
 /// Turns `auth` and `cors` into their typed form; whatever is wrong goes to `errors`.

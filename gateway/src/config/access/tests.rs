@@ -60,6 +60,14 @@ fn all_of_it_is_read() {
     );
     assert!(access.tokens["obs"].matches("0123456789abcdef0123"));
     assert!(access.policy.ways.basic && access.policy.ways.bearer);
+    let summary = access.summary();
+    for part in [
+        "alice, obs from everywhere: publish, read on cam-*; ",
+        "; with a JWT: ",
+        "; otherwise the hook at 127.0.0.1 decides",
+    ] {
+        assert!(summary.contains(part), "{summary}");
+    }
     assert_eq!(access.rate_limit, None);
     assert_eq!(config.ice_servers.len(), 3);
     let jwt = access.jwt.as_ref().unwrap();
@@ -71,7 +79,7 @@ fn all_of_it_is_read() {
 const REFUSALS: &[(&str, &[&str])] = &[
     ("tls: acme", &["f:1:", "`tls: acme`", "self-signed"]),
     (
-        "tls: {cert: /nowhere.pem, key: /nowhere.key}",
+        "tls: {cert: /nowhere.pem, key: /dev/null}",
         &["`tls.cert: /nowhere.pem`", "cannot be read"],
     ),
     ("tls: {cert: /nowhere.pem}", &["needs two files"]),
