@@ -1,5 +1,6 @@
 //! `auth.jwt`: which tokens are believed.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ pub struct JwtConfig {
     pub leeway: Duration,
 }
 
-/// Where the keys of JWTs are.
-#[derive(Debug, Clone)]
+/// Where the keys of JWTs are. `Debug` shows a server's host only.
+#[derive(Clone)]
 pub enum JwtKeys {
     /// One that both sides know (HS256, HS384, HS512).
     Secret(Secret),
@@ -48,6 +49,16 @@ pub enum JwtKeys {
     File(PathBuf),
     /// A JWK set on a server.
     Url(Url),
+}
+
+impl fmt::Debug for JwtKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(_) => f.write_str("Secret"),
+            Self::Pem(file) | Self::File(file) => write!(f, "{}", file.display()),
+            Self::Url(url) => write!(f, "{:?}", url.host_str()),
+        }
+    }
 }
 
 pub(super) fn convert(entry: &Entry<RawJwt>, errors: &mut Vec<ConfigError>) -> Option<JwtConfig> {

@@ -1,6 +1,7 @@
 //! `auth` and `cors`: who is there, and who may do what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
@@ -52,13 +53,24 @@ pub struct AccessConfig {
     pub rate_limit: Option<NonZeroU32>,
 }
 
-/// A server that decides what the rules leave open.
-#[derive(Debug, Clone)]
+/// A server that decides what the rules leave open. `Debug` shows its host only.
+#[derive(Clone)]
 pub struct HookConfig {
     /// Where it is asked.
     pub url: Url,
     /// How long it may take.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for HookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "HookConfig({:?}, {:?})",
+            self.url.host_str(),
+            self.timeout
+        )
+    }
 }
 
 impl AccessConfig {

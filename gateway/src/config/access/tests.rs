@@ -98,7 +98,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
         &["auth.users.bob", "has no secret", "password_file"],
     ),
     (
-        "auth: {users: {'b b': {password_file: /x}}, allow: [{who: signed-in, may: read}]}",
+        "auth: {users: {'b b': {password: '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA'}}, allow: [{who: signed-in, may: read}]}",
         &["cannot be a name"],
     ),
     (
@@ -257,7 +257,10 @@ fn no_debug_and_no_display_shows_a_secret() {
         &[],
     )
     .unwrap();
-    let shown = format!("{config:?} {config:#?}");
+    let servers = "auth: {hook: {url: 'https://bob:hunter2@h/?x=hunter2'}, jwt: {jwks_url: 'https://h/?y=hunter2'}}";
+    let servers = parse(servers, &[]).unwrap();
+    let summary = servers.access.summary();
+    let shown = format!("{config:?} {config:#?} {servers:?} {summary}");
     assert!(
         !shown.contains("hunter2") && !shown.contains("aGFzaGhhc2"),
         "{shown}"
