@@ -169,12 +169,22 @@ pub(crate) fn attach(
     pad: &gst::Pad,
     chain: &[gst::Element],
 ) -> Result<(), Fault> {
-    let broken = |what: &str| {
-        Fault::new(
-            sluice_core::redial::Failure::Unsupported,
-            format!("a track could not be {what}."),
-        )
-    };
+    // While the pipeline itself is on its way up, its own thread would start the new elements, too: it then
+    // holds an element's state and waits for this stream (typefind pauses it when a demuxer wants to pull),
+    // and this thread holds the stream and waits for the element's state, both for ever.
+    for element in chain {
+        element.set_locked_state(true);
+    }
+    let started = start(pipeline, pad, chain);
+    for element in chain.iter().rev() {
+        element.set_locked_state(false);
+    }
+    started?;
+    // What the pipeline has reached meanwhile.
+    sync(chain)
+}
+
+fn start(pipeline: &gst::Pipeline, pad: &gst::Pad, chain: &[gst::Element]) -> Result<(), Fault> {
     pipeline.add_many(chain).map_err(|_| broken("added"))?;
     gst::Element::link_many(chain).map_err(|_| broken("linked"))?;
     // Linked before started: a demuxer asks upstream, on its way to PAUSED, whether it may pull.
@@ -183,13 +193,23 @@ pub(crate) fn attach(
         .and_then(|first| first.static_pad("sink"))
         .ok_or_else(|| broken("linked"))?;
     pad.link(&entry).map(drop).map_err(|_| broken("linked"))?;
-    // Sinks first: an element in front of one in a lower state would meet a flushing pad.
-    for element in chain.iter().rev() {
+    sync(chain)
+}
+
+/// Sinks first: an element in front of one in a lower state would meet a flushing pad.
+fn sync(chain: &[gst::Element]) -> Result<(), Fault> {
+    chain.iter().rev().try_for_each(|element| {
         element
             .sync_state_with_parent()
-            .map_err(|_| broken("started"))?;
-    }
-    Ok(())
+            .map_err(|_| broken("started"))
+    })
+}
+
+fn broken(what: &str) -> Fault {
+    Fault::new(
+        sluice_core::redial::Failure::Unsupported,
+        format!("a track could not be {what}."),
+    )
 }
 
 /// One thread per track, so that one which waits for its time does not hold up the others. What does not fit
