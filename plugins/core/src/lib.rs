@@ -22,6 +22,7 @@ mod testing;
 pub mod timeline;
 pub mod track;
 pub mod whep;
+pub mod whip;
 
 pub use bitstream::{Sps, av1, h264, h265, vp8, vp9};
 pub use catchup::CatchUp;

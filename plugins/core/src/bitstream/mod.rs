@@ -9,6 +9,7 @@ pub mod h265;
 mod nal;
 #[cfg(test)]
 mod tests;
+pub mod tidy;
 pub mod vp8;
 pub mod vp9;
 

@@ -39,7 +39,7 @@ impl<'a> Section<'a> {
 }
 
 /// Gives the value of `a=name:value`, or an empty text for `a=name`.
-pub(super) fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let rest = line.strip_prefix("a=")?.strip_prefix(name)?;
     if rest.is_empty() {
         Some(rest)

@@ -1,10 +1,10 @@
-//! What we read out of a viewer's SDP, and what we correct in webrtcbin's.
+//! What we read out of a peer's SDP, and what we correct in webrtcbin's.
 
 pub mod answer;
 pub mod candidate;
 pub mod fingerprint;
 pub mod fragment;
-mod lines;
+pub(crate) mod lines;
 pub mod offer;
 #[cfg(test)]
 mod tests;
@@ -13,4 +13,4 @@ pub use answer::{AnswerEdit, finish};
 pub use candidate::Candidate;
 pub use fingerprint::Fingerprint;
 pub use fragment::{FragmentMedia, TrickleFragment};
-pub use offer::{Direction, Offer, OfferError, OfferedCodec, OfferedMedia, Setup};
+pub use offer::{Direction, Offer, OfferError, OfferedCodec, OfferedMedia, Role, Setup};

@@ -1,4 +1,4 @@
-//! One viewer's session: what its requests mean, and when it is over.
+//! One session, a viewer's or a publisher's: what its requests mean, and when it is over.
 
 #[cfg(test)]
 mod tests;
@@ -10,14 +10,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::problem::Problem;
 use crate::sdp::fragment::{CONTENT_TYPE, TrickleFragment};
-use crate::sdp::offer::Offer;
+use crate::sdp::offer::{Offer, Role};
 
 /// How long a session is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From the POST until the viewer is connected.
+    /// From the POST until the peer is connected.
     pub connect: Duration,
-    /// Without RTCP or consent from a connected viewer.
+    /// Without RTP, RTCP or consent from a connected peer.
     pub silence: Duration,
 }
 
@@ -30,30 +30,37 @@ impl Default for Deadlines {
     }
 }
 
-/// Why a session is over.
+/// Why a session is over. The words complete the sentence "the viewer …" or "the publisher …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
     /// It was never reached.
-    #[error("the viewer did not connect in time")]
+    #[error("did not connect in time")]
     NotConnected,
     /// It was not heard any more.
-    #[error("the viewer fell silent")]
+    #[error("fell silent")]
     Silent,
     /// It said goodbye (DELETE, or DTLS).
-    #[error("the viewer left")]
+    #[error("left")]
     Left,
     /// Its certificate is not the one that its offer named.
-    #[error("the viewer's certificate does not fit its offer")]
+    #[error("showed a certificate that does not fit its offer")]
     WrongFingerprint,
     /// The transport broke.
-    #[error("the connection to the viewer failed")]
+    #[error("lost its connection")]
     Failed,
     /// It could not keep up.
-    #[error("the viewer was too slow")]
+    #[error("was too slow")]
     TooSlow,
     /// The gateway or the path goes away.
-    #[error("the path was stopped")]
+    #[error("was sent away, since the path was stopped")]
     Stopped,
+}
+
+impl CloseReason {
+    /// Says who went, and why: "the viewer fell silent".
+    pub fn of(self, role: Role) -> String {
+        format!("the {} {self}", role.label())
+    }
 }
 
 /// What a PATCH asks for.
@@ -65,7 +72,7 @@ pub enum Patch {
     Restart(TrickleFragment),
 }
 
-/// One viewer's session, from the POST to its end.
+/// One session, from the POST to its end.
 #[derive(Debug, Clone)]
 pub struct Session {
     deadlines: Deadlines,
@@ -155,7 +162,7 @@ impl Session {
         }
     }
 
-    /// Takes note that ICE was restarted with the viewer's new credentials; gives the new entity tag.
+    /// Takes note that ICE was restarted with the peer's new credentials; gives the new entity tag.
     pub fn on_restarted(&mut self, fragment: &TrickleFragment) -> String {
         if let (Some(ufrag), Some(pwd)) = (&fragment.ice_ufrag, &fragment.ice_pwd) {
             self.ice_ufrag.clone_from(ufrag);
@@ -172,7 +179,7 @@ impl Session {
         }
     }
 
-    /// Takes note of anything that only a living viewer sends: RTCP, RTP, consent.
+    /// Takes note of anything that only a living peer sends: RTCP, RTP, consent.
     pub fn on_heard(&mut self, now: Instant) {
         if let State::Connected { heard } = &mut self.state {
             *heard = now.max(*heard);
@@ -209,7 +216,7 @@ impl Session {
         Some(reason)
     }
 
-    /// Says whether the viewer is connected.
+    /// Says whether the peer is connected.
     pub const fn is_connected(&self) -> bool {
         matches!(self.state, State::Connected { .. })
     }

@@ -3,7 +3,7 @@
 use crate::sdp::lines::Section;
 use crate::track::Kind;
 
-use super::OfferError;
+use super::{OfferError, Role};
 
 /// Which way media go, as the one who offers sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,16 +60,24 @@ impl OfferedCodec {
 const STATIC: &[(u8, &str, u32)] = &[(0, "PCMU", 8000), (8, "PCMA", 8000), (9, "G722", 8000)];
 
 impl OfferedMedia {
-    pub(super) fn parse(section: &Section<'_>, session: &Section<'_>) -> Result<Self, OfferError> {
+    pub(super) fn parse(
+        section: &Section<'_>,
+        session: &Section<'_>,
+        role: Role,
+    ) -> Result<Self, OfferError> {
         let mut words = section.head().split_ascii_whitespace();
         let (kind, port, profile) = (words.next(), words.next(), words.next());
         let kind = match kind {
             Some("video") => Kind::Video,
             Some("audio") => Kind::Audio,
             Some("application") => {
-                return Err(OfferError::unsupported(
-                    "the offer has a data channel, which a viewer cannot get here; offer audio and video only",
-                ));
+                return Err(OfferError::unsupported(format!(
+                    "the offer has a data channel, which {} here; offer audio and video only",
+                    match role {
+                        Role::Viewer => "a viewer cannot get",
+                        Role::Publisher => "a publisher cannot send",
+                    }
+                )));
             }
             Some(_) | None => {
                 return Err(OfferError::unsupported(
@@ -85,7 +93,8 @@ impl OfferedMedia {
             .or_else(|| direction(session))
             .unwrap_or(Direction::SendRecv);
         if !port_zero {
-            check(kind, section, profile.unwrap_or_default(), direction)?;
+            check(kind, section, profile.unwrap_or_default())?;
+            check_direction(kind, direction, role)?;
         }
         let mid = section
             .attribute("mid")
@@ -114,12 +123,7 @@ fn direction(section: &Section<'_>) -> Option<Direction> {
     .map(|(_, direction)| direction)
 }
 
-fn check(
-    kind: Kind,
-    section: &Section<'_>,
-    profile: &str,
-    direction: Direction,
-) -> Result<(), OfferError> {
+fn check(kind: Kind, section: &Section<'_>, profile: &str) -> Result<(), OfferError> {
     if profile != "UDP/TLS/RTP/SAVPF" && profile != "TCP/TLS/RTP/SAVPF" {
         let shown: String = profile.chars().take(32).collect();
         return Err(OfferError::unsupported(format!(
@@ -136,13 +140,26 @@ fn check(
             "the {kind} section has no a=rtcp-mux; RTP and RTCP share one port here"
         )));
     }
-    match direction {
-        Direction::RecvOnly | Direction::SendRecv => Ok(()),
-        Direction::SendOnly => Err(OfferError::unsupported(format!(
-            "the {kind} section is sendonly, but this is where viewers receive; offer recvonly"
+    Ok(())
+}
+
+fn check_direction(kind: Kind, direction: Direction, role: Role) -> Result<(), OfferError> {
+    let wanted = match role {
+        Role::Viewer => "recvonly",
+        Role::Publisher => "sendonly",
+    };
+    match (direction, role) {
+        (Direction::SendRecv, _)
+        | (Direction::RecvOnly, Role::Viewer)
+        | (Direction::SendOnly, Role::Publisher) => Ok(()),
+        (Direction::SendOnly, Role::Viewer) => Err(OfferError::unsupported(format!(
+            "the {kind} section is sendonly, but this is where viewers receive; offer {wanted}"
         ))),
-        Direction::Inactive => Err(OfferError::unsupported(format!(
-            "the {kind} section is inactive; offer recvonly, or leave it out"
+        (Direction::RecvOnly, Role::Publisher) => Err(OfferError::unsupported(format!(
+            "the {kind} section is recvonly, but this is where publishers send; offer {wanted}"
+        ))),
+        (Direction::Inactive, _) => Err(OfferError::unsupported(format!(
+            "the {kind} section is inactive; offer {wanted}, or leave it out"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! A viewer's offer: read once, and refused with a sentence if we cannot answer it.
+//! A viewer's or publisher's offer: read once, and refused with a sentence if we cannot answer it.
 
 mod media;
 #[cfg(test)]
@@ -21,11 +21,30 @@ pub const LARGEST: usize = 64 * 1024;
 pub enum Setup {
     /// We may choose.
     ActPass,
-    /// The viewer.
+    /// The one who offers.
     Active,
 }
 
-/// What a viewer offers. Holding one proves that we can answer it, codecs aside.
+/// Who makes an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// WHEP: receives.
+    Viewer,
+    /// WHIP: sends.
+    Publisher,
+}
+
+impl Role {
+    /// Gives the word for sentences.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Publisher => "publisher",
+        }
+    }
+}
+
+/// What a viewer or publisher offers. Holding one proves that we can answer it, codecs aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// Its sections, in order.
@@ -34,7 +53,7 @@ pub struct Offer {
     pub ice_ufrag: String,
     /// Of the bundle's transport.
     pub ice_pwd: String,
-    /// What the viewer's certificate must hash to.
+    /// What the peer's certificate must hash to.
     pub fingerprint: Fingerprint,
     /// Who begins the DTLS handshake.
     pub setup: Setup,
@@ -80,6 +99,16 @@ impl Offer {
     /// 400 for what is no proper WebRTC offer, 413 for one that is too large, 422 for one that asks for
     /// what a viewer cannot get here.
     pub fn parse(text: &str) -> Result<Self, OfferError> {
+        Self::parse_as(Role::Viewer, text)
+    }
+
+    /// Reads the offer of a WHEP viewer or a WHIP publisher.
+    ///
+    /// # Errors
+    ///
+    /// 400 for what is no proper WebRTC offer, 413 for one that is too large, 422 for one that asks for
+    /// what its maker cannot do here.
+    pub fn parse_as(role: Role, text: &str) -> Result<Self, OfferError> {
         if text.len() > LARGEST {
             let sentence = format!(
                 "the offer has {} bytes; at most {LARGEST} are read",
@@ -96,21 +125,21 @@ impl Offer {
         let media = description
             .media
             .iter()
-            .map(|section| OfferedMedia::parse(section, &description.session))
+            .map(|section| OfferedMedia::parse(section, &description.session, role))
             .collect::<Result<Vec<_>, _>>()?;
         check_bundle(&description.session, &media)?;
-        check_counts(&media)?;
+        check_counts(&media, role)?;
         let transport = Transport::find(&description, &media)?;
         Ok(Self {
             ice_ufrag: transport.credential("ice-ufrag", 4)?,
             ice_pwd: transport.credential("ice-pwd", 22)?,
             fingerprint: transport.fingerprint()?,
-            setup: transport.setup()?,
+            setup: transport.setup(role)?,
             media,
         })
     }
 
-    /// Gives the section of a kind that the viewer wants played.
+    /// Gives the section of a kind that is wanted, not refused in the offer already.
     pub fn media_of(&self, kind: Kind) -> Option<&OfferedMedia> {
         self.media
             .iter()
@@ -209,7 +238,7 @@ fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), Off
     Ok(())
 }
 
-fn check_counts(media: &[OfferedMedia]) -> Result<(), OfferError> {
+fn check_counts(media: &[OfferedMedia], role: Role) -> Result<(), OfferError> {
     for kind in [Kind::Video, Kind::Audio] {
         let count = media
             .iter()
@@ -217,7 +246,12 @@ fn check_counts(media: &[OfferedMedia]) -> Result<(), OfferError> {
             .count();
         if count > 1 {
             return Err(OfferError::unsupported(format!(
-                "the offer has {count} {kind} sections; a viewer gets at most one video and one audio"
+                "the offer has {count} {kind} sections; a {} {} at most one video and one audio",
+                role.label(),
+                match role {
+                    Role::Viewer => "gets",
+                    Role::Publisher => "sends",
+                }
             )));
         }
     }
@@ -293,13 +327,14 @@ impl<'a> Transport<'a> {
             })
     }
 
-    fn setup(&self) -> Result<Setup, OfferError> {
+    fn setup(&self, role: Role) -> Result<Setup, OfferError> {
         match self.attribute("setup") {
             Some("actpass") => Ok(Setup::ActPass),
             Some("active") => Ok(Setup::Active),
-            Some("passive") => Err(OfferError::unsupported(
-                "the offer has a=setup:passive, but the gateway waits for the viewer's DTLS; offer actpass or active",
-            )),
+            Some("passive") => Err(OfferError::unsupported(format!(
+                "the offer has a=setup:passive, but the gateway waits for the {}'s DTLS; offer actpass or active",
+                role.label()
+            ))),
             Some(_) => Err(OfferError::malformed(
                 "the offer's a=setup is unknown; offer actpass or active",
             )),

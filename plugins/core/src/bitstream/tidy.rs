@@ -1,0 +1,94 @@
+//! Takes parameter sets out of the middle of an access unit.
+//!
+//! `rtph264pay config-interval=-1`, and what is built on it, repeats SPS and PPS before each slice of a key frame.
+//! Behind the first slice they say nothing new, but parsers take them for the next access unit and split the
+//! frame in two: half a picture.
+
+use crate::track::Codec;
+
+/// What NAL units of a codec mean.
+struct Syntax {
+    codec: Codec,
+    unit_type: fn(u8) -> u8,
+    is_slice: fn(u8) -> bool,
+    is_header: fn(u8) -> bool,
+}
+
+const SYNTAXES: &[Syntax] = &[
+    Syntax {
+        codec: Codec::H264,
+        unit_type: |byte| byte & 0x1f,
+        is_slice: |unit| (1..=5).contains(&unit),
+        // SPS, PPS, access unit delimiter.
+        is_header: |unit| (7..=9).contains(&unit),
+    },
+    Syntax {
+        codec: Codec::H265,
+        unit_type: |byte| (byte >> 1) & 0x3f,
+        is_slice: |unit| unit < 32,
+        // VPS, SPS, PPS, access unit delimiter.
+        is_header: |unit| (32..=35).contains(&unit),
+    },
+];
+
+/// Gives the access unit without headers after its first slice; `None` if there are none, or if the codec has
+/// no NAL units.
+pub fn without_late_headers(codec: Codec, unit: &[u8]) -> Option<Vec<u8>> {
+    let syntax = SYNTAXES.iter().find(|syntax| syntax.codec == codec)?;
+    let starts = starts(unit);
+    let ends = starts.iter().skip(1).copied().chain([unit.len()]);
+    let mut seen_slice = false;
+    let mut kept: Option<Vec<u8>> = None;
+    for (&start, end) in starts.iter().zip(ends) {
+        let nal = unit.get(start..end)?;
+        let header = nal
+            .iter()
+            .position(|byte| *byte == 1)
+            .and_then(|one| nal.get(one + 1));
+        let kind = header.map(|byte| (syntax.unit_type)(*byte));
+        seen_slice |= kind.is_some_and(syntax.is_slice);
+        let late = seen_slice && kind.is_some_and(syntax.is_header);
+        match (&mut kept, late) {
+            (None, true) => kept = Some(unit.get(..start)?.to_vec()),
+            (Some(kept), false) => kept.extend_from_slice(nal),
+            (None, false) | (Some(_), true) => {}
+        }
+    }
+    kept
+}
+
+/// Finds where each NAL unit's start code begins, a fourth zero byte included.
+fn starts(unit: &[u8]) -> Vec<usize> {
+    let mut starts = Vec::new();
+    for (at, window) in unit.windows(3).enumerate() {
+        if window == [0, 0, 1] {
+            let long = at > 0 && unit.get(at - 1) == Some(&0);
+            starts.push(if long { at - 1 } else { at });
+        }
+    }
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPS: &[u8] = &[0, 0, 0, 1, 0x67, 1, 2];
+    const PPS: &[u8] = &[0, 0, 0, 1, 0x68, 3];
+    const SLICE: &[u8] = &[0, 0, 1, 0x65, 9, 9, 0, 0, 3];
+
+    #[test]
+    fn parameter_sets_after_the_first_slice_go_and_nothing_else() {
+        let unit = [SPS, PPS, SLICE, SPS, PPS, SLICE].concat();
+        let tidy = without_late_headers(Codec::H264, &unit).unwrap();
+        assert_eq!(tidy, [SPS, PPS, SLICE, SLICE].concat());
+    }
+
+    #[test]
+    fn a_tidy_unit_is_not_copied() {
+        let unit = [SPS, PPS, SLICE, SLICE].concat();
+        assert_eq!(without_late_headers(Codec::H264, &unit), None);
+        assert_eq!(without_late_headers(Codec::H264, &[]), None);
+        assert_eq!(without_late_headers(Codec::Vp8, &unit), None);
+    }
+}

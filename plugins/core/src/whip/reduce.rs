@@ -1,0 +1,82 @@
+//! The offer as webrtcbin shall see it: nothing in it that we do not take.
+
+use std::fmt::Write as _;
+
+use super::Accepted;
+use crate::sdp::lines::attribute;
+use crate::sdp::offer::without_useless_candidates;
+
+/// Attributes that begin with a payload type.
+const OF_PAYLOAD: &[&str] = &["rtpmap", "fmtp", "rtcp-fb"];
+
+/// Attributes of simulcast (RFC 8853). An answer without them makes the publisher send one layer.
+const OF_LAYERS: &[&str] = &["rid", "simulcast"];
+
+/// Takes out of an offer all codecs, header extensions, layers and candidates that are not taken, so that an
+/// answer can contain nothing else. Lines end with CRLF.
+pub fn reduced(offer: &str, accepted: &[Accepted]) -> String {
+    let offer = without_useless_candidates(offer);
+    let mut out = String::with_capacity(offer.len());
+    let mut section = None;
+    for line in offer.lines() {
+        if line.starts_with("m=") {
+            section = Some(section.map_or(0, |index: usize| index + 1));
+            let taken = accepted_at(accepted, section);
+            push(
+                &mut out,
+                &taken.map_or_else(|| line.to_owned(), |taken| head(line, taken)),
+            );
+        } else if section.is_none() || keeps(line, accepted_at(accepted, section)) {
+            push(&mut out, line);
+        }
+    }
+    out
+}
+
+fn accepted_at(accepted: &[Accepted], section: Option<usize>) -> Option<&Accepted> {
+    accepted.iter().find(|one| Some(one.mline) == section)
+}
+
+/// Writes the `m=` line with the payload types that are taken.
+fn head(line: &str, taken: &Accepted) -> String {
+    let mut head = String::with_capacity(line.len());
+    for word in line.split_ascii_whitespace().take(3) {
+        head.push_str(word);
+        head.push(' ');
+    }
+    // Writing to a String cannot fail.
+    write!(head, "{}", taken.pt).unwrap_or_default();
+    if let Some(rtx) = taken.rtx {
+        write!(head, " {rtx}").unwrap_or_default();
+    }
+    head
+}
+
+fn keeps(line: &str, taken: Option<&Accepted>) -> bool {
+    // A section that the offer refuses is left as it is.
+    let Some(taken) = taken else { return true };
+    if OF_LAYERS.iter().any(|name| attribute(line, name).is_some()) {
+        return false;
+    }
+    if let Some(value) = attribute(line, "ssrc-group") {
+        return !value.starts_with("SIM");
+    }
+    if let Some(value) = attribute(line, "extmap") {
+        let id = value
+            .split([' ', '/'])
+            .next()
+            .and_then(|id| id.parse().ok());
+        return taken.extensions.iter().any(|(known, _)| Some(*known) == id);
+    }
+    let mut payloads = OF_PAYLOAD.iter().filter_map(|name| attribute(line, name));
+    payloads.next().is_none_or(|value| {
+        let pt = value.split(' ').next().unwrap_or_default();
+        let number = pt.parse::<u8>().ok();
+        pt == "*" || number == Some(taken.pt) || (number.is_some() && number == taken.rtx)
+    })
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push_str("\r\n");
+}
