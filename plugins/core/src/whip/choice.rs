@@ -98,21 +98,20 @@ fn rank(codec: Codec, offered: &OfferedCodec) -> (bool, u32) {
         let value = offered.parameter(name).and_then(|value| value.parse().ok());
         value.unwrap_or(0)
     };
-    match codec {
+    if codec == Codec::H264 {
         // Mode 1 allows pictures larger than a packet in one slice; all viewers offer it. Profiles other than
         // 4:2:0 with 8 bits (High 10, 4:2:2, 4:4:4) are shown by hardly any browser.
-        Codec::H264 => {
-            let profile = offered
-                .parameter("profile-level-id")
-                .and_then(|id| id.get(..2));
-            let profile = profile.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            let common = matches!(profile, None | Some(66 | 77 | 88 | 100));
-            (!common, u32::from(number("packetization-mode") != 1))
-        }
-        Codec::Vp9 => (false, number("profile-id")),
-        Codec::Av1 => (false, number("profile")),
-        _ => (false, 0),
+        let profile = offered
+            .parameter("profile-level-id")
+            .and_then(|id| id.get(..2));
+        let profile = profile.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let common = matches!(profile, None | Some(66 | 77 | 88 | 100));
+        return (!common, u32::from(number("packetization-mode") != 1));
     }
+    // The other codecs have no profiles that matter.
+    let profiles = [(Codec::Vp9, "profile-id"), (Codec::Av1, "profile")];
+    let profile = profiles.iter().find(|(one, _)| *one == codec);
+    (false, profile.map_or(0, |(_, name)| number(name)))
 }
 
 fn refusal(media: &OfferedMedia) -> Problem {

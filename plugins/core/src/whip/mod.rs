@@ -4,6 +4,7 @@ mod choice;
 mod reduce;
 mod single;
 mod stage;
+mod steady;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use choice::{Accepted, MID, TWCC, accept};
 pub use reduce::reduced;
 pub use single::Single;
 pub use stage::{Entry, Policy, Stage};
+pub use steady::Steady;
 
 /// A publisher that vanishes without a word must be noticed within ten seconds. Chromium that sends neither
 /// picture nor sound still sends RTCP, every 5 s at the latest with its half as much of jitter (RFC 3550, 6.3).
