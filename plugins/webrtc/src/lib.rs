@@ -1,29 +1,37 @@
-//! Sluice WebRTC elements: one producer, many WHEP viewers.
+//! Sluice WebRTC elements: one producer, many WHEP viewers; one WHIP publisher.
 #![allow(
     missing_docs,
     reason = "element glue; contracts stand where they matter"
 )]
 
+mod actions;
 mod fanout;
 pub mod http;
 mod listen;
 mod packetize;
+mod peer;
 mod producer;
+mod publish;
+mod publishers;
 mod session;
 mod sink;
+mod source;
 mod ticker;
 mod transport;
 mod viewers;
 mod worker;
 
+pub use publishers::{PublisherInfo, Publishers};
 pub use sink::WhepSink;
+pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{Transport, configure};
 pub use viewers::{Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    sink::register(plugin)
+    sink::register(plugin)?;
+    source::register(plugin)
 }
 
 gst::plugin_define!(

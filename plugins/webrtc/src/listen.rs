@@ -1,4 +1,4 @@
-//! The element's own WHEP server, for gst-launch users.
+//! An element's own WHEP or WHIP server, for gst-launch users.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use futures::future::BoxFuture;
 use sluice_core::Problem;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{Directory, router};
+use crate::http::{self, Directory, router};
+use crate::publishers::Publishers;
 use crate::viewers::Viewers;
 
 /// A viewer who comes before the source waits at most this long for its caps.
@@ -23,31 +24,23 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens and serves `viewers` under `/path`.
+    /// Listens and serves one path; `/` leads to `home`, the path's page.
     ///
     /// # Errors
     ///
     /// The address cannot be used, or there are no threads.
-    pub(crate) fn start(
-        address: SocketAddr,
-        path: &str,
-        viewers: Viewers,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn start(address: SocketAddr, home: &str, path: OnePath) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
-        let url = format!("http://{}/{path}", socket.local_addr()?);
+        let url = format!("http://{}{home}", socket.local_addr()?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("sluice-http")
             .enable_all()
             .build()?;
         let cancel = CancellationToken::new();
-        let home = format!("/{path}");
-        let routes = router(Arc::new(OnePath {
-            path: path.to_owned(),
-            viewers,
-        }))
-        .route(
+        let home = home.to_owned();
+        let routes = router(Arc::new(path)).route(
             "/",
             axum::routing::get(move || async move { axum::response::Redirect::temporary(&home) }),
         );
@@ -62,7 +55,7 @@ impl Listener {
                 Err(error) => Err(error),
             };
             if let Err(error) = served {
-                tracing::error!(%error, "the WHEP server ended");
+                tracing::error!(%error, "the HTTP server ended");
             }
         });
         Ok(Self {
@@ -72,7 +65,7 @@ impl Listener {
         })
     }
 
-    /// Gives the address of the player page.
+    /// Gives the address of the page.
     pub(crate) fn url(&self) -> String {
         self.url.clone()
     }
@@ -87,20 +80,48 @@ impl Drop for Listener {
     }
 }
 
-/// The directory of an element: one path.
-struct OnePath {
+/// The directory of an element: one path, with viewers or with publishers.
+pub(crate) struct OnePath {
     path: String,
-    viewers: Viewers,
+    viewers: Option<Viewers>,
+    publishers: Option<Publishers>,
+}
+
+impl OnePath {
+    /// A path that is watched.
+    pub(crate) fn watching(path: &str, viewers: Viewers) -> Self {
+        Self {
+            path: path.to_owned(),
+            viewers: Some(viewers),
+            publishers: None,
+        }
+    }
+
+    /// A path that is published to.
+    pub(crate) fn publishing(path: &str, publishers: Publishers) -> Self {
+        Self {
+            path: path.to_owned(),
+            viewers: None,
+            publishers: Some(publishers),
+        }
+    }
 }
 
 impl Directory for OnePath {
     fn open<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Viewers, Problem>> {
         Box::pin(async move {
-            if !self.knows(path) {
-                return Err(Problem::new(404, "There is no such path."));
-            }
-            self.viewers.ready(SOURCE).await?;
-            Ok(self.viewers.clone())
+            let viewers = self.viewers.as_ref().filter(|_| path == self.path);
+            let viewers =
+                viewers.ok_or_else(|| Problem::new(404, "There is nothing to watch here."))?;
+            viewers.ready(SOURCE).await?;
+            Ok(viewers.clone())
+        })
+    }
+
+    fn publishers<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Publishers, Problem>> {
+        Box::pin(async move {
+            let publishers = self.publishers.clone().filter(|_| path == self.path);
+            publishers.ok_or_else(http::no_publisher)
         })
     }
 
@@ -108,25 +129,33 @@ impl Directory for OnePath {
         path == self.path
     }
 
+    fn takes_publishers(&self, path: &str) -> bool {
+        self.publishers.is_some() && path == self.path
+    }
+
     fn status(&self, path: &str) -> Option<serde_json::Value> {
-        self.knows(path).then(|| {
-            let tracks = self.viewers.tracks();
-            let state = if tracks.is_empty() {
-                "connecting"
-            } else {
-                "running"
-            };
-            serde_json::json!({
-                "state": state,
-                "reason": null,
-                "retry_in_ms": null,
-                "tracks": tracks.iter().map(|track| serde_json::json!({
-                    "kind": track.kind().label(),
-                    "codec": track.codec.label(),
-                    "detail": track.detail(),
-                })).collect::<Vec<_>>(),
-                "viewers": self.viewers.count(),
-            })
-        })
+        if !self.knows(path) {
+            return None;
+        }
+        let (viewers, publishers) = (self.viewers.as_ref(), self.publishers.as_ref());
+        let tracks = viewers.map(Viewers::tracks).unwrap_or_default();
+        let publisher = publishers.and_then(Publishers::live);
+        let state = match (&publisher, tracks.is_empty(), viewers) {
+            (Some(_), ..) | (None, false, _) => "running",
+            (None, true, Some(_)) => "connecting",
+            (None, true, None) => "waiting",
+        };
+        Some(serde_json::json!({
+            "state": state,
+            "reason": null,
+            "retry_in_ms": null,
+            "tracks": tracks.iter().map(|track| serde_json::json!({
+                "kind": track.kind().label(),
+                "codec": track.codec.label(),
+                "detail": track.detail(),
+            })).collect::<Vec<_>>(),
+            "viewers": viewers.map_or(0, Viewers::count),
+            "publisher": publisher,
+        }))
     }
 }

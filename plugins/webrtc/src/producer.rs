@@ -11,7 +11,8 @@ use tokio::sync::{broadcast, watch};
 
 use crate::fanout::{FanOut, Notice};
 use crate::packetize::Frame;
-use crate::session::{self, Session};
+use crate::peer::{self, Time};
+use crate::session::Session;
 use crate::transport::Transport;
 use crate::viewers::ViewerEvent;
 use crate::worker;
@@ -96,7 +97,7 @@ impl Producer {
             }
         });
         let fanout = FanOut::start(group, listener)?;
-        session::warm_up();
+        peer::warm_up();
         *self.fanout.lock() = Some(Arc::new(fanout));
         Ok(())
     }
@@ -126,9 +127,8 @@ impl Producer {
     }
 
     /// Gives the element's clock and base time, if it plays.
-    pub(crate) fn time(&self) -> Option<(gst::Clock, gst::ClockTime)> {
-        let element = self.element.upgrade()?;
-        Some((element.clock()?, element.base_time()?))
+    pub(crate) fn time(&self) -> Option<Time> {
+        Time::of(&self.element.upgrade()?)
     }
 
     /// Hands a frame to the fan-out; never blocks.

@@ -39,7 +39,8 @@ fn tick() {
             let now = Instant::now();
             crate::fanout::look(now);
             crate::session::look(now);
+            crate::publish::look(now);
         });
-        *running = crate::fanout::is_watched();
+        *running = crate::fanout::is_watched() || crate::publish::is_watched();
     }
 }

@@ -29,6 +29,20 @@ pub(crate) fn configured() -> Transport {
     CONFIGURED.lock().clone().unwrap_or_default()
 }
 
+impl Transport {
+    /// Lays an element's own properties over what is configured for all; all ports mean none in particular.
+    pub(crate) fn with(mut self, ports: RangeInclusive<u16>, stun_server: Option<&str>) -> Self {
+        let ports = *ports.start()..=*ports.end().max(ports.start());
+        if ports != (0..=u16::MAX) {
+            self.udp_ports = ports;
+        }
+        if let Some(server) = stun_server {
+            self.stun_server = Some(server.to_owned());
+        }
+        self
+    }
+}
+
 impl Default for Transport {
     fn default() -> Self {
         Self {

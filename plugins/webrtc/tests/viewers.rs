@@ -248,7 +248,7 @@ fn a_viewer_who_says_goodbye_is_gone_at_once() {
     peer.watch(&source.viewers);
     assert!(peer.seen.wait(PATIENCE, |seen| seen.video.load(SeqCst) > 0));
     let said = Instant::now();
-    support::say_goodbye(&peer);
+    support::say_goodbye(&peer.webrtcbin);
     let left = std::iter::from_fn(|| events.blocking_recv().ok())
         .find(|event| matches!(event, ViewerEvent::Left { .. }));
     assert!(left.is_some());

@@ -1,10 +1,11 @@
-//! WHEP over HTTP, and the player page: one router, mounted by the gateway and by the element itself.
+//! WHEP and WHIP over HTTP, and their pages: one router, mounted by the gateway and by the elements themselves.
 
 mod answers;
 mod pages;
+mod peers;
+mod sessions;
 #[cfg(test)]
 mod tests;
-mod whep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use sluice_core::{Problem, SessionId};
 
-use crate::viewers::Viewers;
+use crate::publishers::Publishers;
+use crate::viewers::{Joined, Viewers};
+use peers::{Peers, Side};
 
-/// Where the router finds the viewers of a path.
+/// Where the router finds the viewers and publishers of a path.
 pub trait Directory: Send + Sync + 'static {
     /// Gives the viewers of a path, and starts its source if it waits for a first viewer.
     ///
@@ -25,8 +28,16 @@ pub trait Directory: Send + Sync + 'static {
     /// play.
     fn open<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Viewers, Problem>>;
 
+    /// Gives the publishers of a path whose source is a publisher.
+    ///
+    /// Fails with 404 for all other paths, with 503 if this side cannot take one now.
+    fn publishers<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Publishers, Problem>>;
+
     /// Says whether there is such a path; starts nothing.
     fn knows(&self, path: &str) -> bool;
+
+    /// Says whether a path's source is a publisher; starts nothing.
+    fn takes_publishers(&self, path: &str) -> bool;
 
     /// Says how a path is, for the player's words: state, reason, `retry_in_ms`, tracks.
     fn status(&self, path: &str) -> Option<serde_json::Value>;
@@ -44,45 +55,91 @@ struct Shared {
 #[derive(Clone)]
 struct Seat {
     path: String,
-    viewers: Viewers,
+    peers: Peers,
 }
 
 impl Shared {
+    /// Says why there is no such endpoint.
+    fn refusal(&self, side: Side, path: &str) -> Option<Problem> {
+        if !self.directory.knows(path) {
+            return Some(pages::no_path());
+        }
+        let refused = side == Side::Publish && !self.directory.takes_publishers(path);
+        refused.then(no_publisher)
+    }
+
+    /// Makes a session out of an offer.
+    async fn join(&self, side: Side, path: &str, offer: &str) -> Result<(Peers, Joined), Problem> {
+        match side {
+            Side::View => {
+                let viewers = self.directory.open(path).await?;
+                let joined = viewers.join(offer).await?;
+                Ok((Peers::Viewers(viewers), joined))
+            }
+            Side::Publish => {
+                let publishers = self.directory.publishers(path).await?;
+                let joined = publishers.publish(offer).await?;
+                Ok((Peers::Publishers(publishers), joined))
+            }
+        }
+    }
+
     /// Remembers a session, and forgets those that are gone.
-    fn seat(&self, id: SessionId, path: &str, viewers: Viewers) {
+    fn seat(&self, id: SessionId, path: &str, peers: Peers) {
         let mut sessions = self.sessions.lock();
-        sessions.retain(|id, seat| seat.viewers.has(id));
+        sessions.retain(|id, seat| seat.peers.has(id));
         sessions.insert(
             id,
             Seat {
                 path: path.to_owned(),
-                viewers,
+                peers,
             },
         );
     }
 
-    /// Finds the viewers of a session of this path; a session of another path is none.
-    fn viewers_of(&self, path: &str, id: &str) -> Option<(SessionId, Viewers)> {
+    /// Finds whose a session of this path is; a session of another path or protocol is none.
+    fn peers_of(&self, side: Side, path: &str, id: &str) -> Option<(SessionId, Peers)> {
         let id: SessionId = id.parse().ok()?;
         let seat = self.sessions.lock().get(&id).cloned()?;
-        (seat.path == path && seat.viewers.has(&id)).then_some((id, seat.viewers))
+        let fits = seat.path == path && seat.peers.side() == side && seat.peers.has(&id);
+        fits.then_some((id, seat.peers))
     }
 }
 
-/// Makes the routes: `/{path}`, `/{path}/status.json`, `/{path}/whep`, `/{path}/whep/{session}` and
-/// `/_sluice/…` for what the page needs.
+/// Says that a path takes no publisher.
+pub fn no_publisher() -> Problem {
+    Problem::new(
+        404,
+        "This path takes no publisher; its source in the config must be `publisher`.",
+    )
+}
+
+/// Makes the routes: `/{path}`, `/{path}/publish`, `/{path}/status.json`, `/{path}/whep`, `/{path}/whip`, their
+/// sessions below them, and `/_sluice/…` for what the pages need.
 pub fn router(directory: Arc<dyn Directory>) -> Router {
     let shared = Shared {
         directory,
         sessions: Arc::default(),
     };
-    let whep = Router::new()
-        .route("/{path}/whep", any(whep::endpoint))
-        .route("/{path}/whep/{session}", any(whep::session))
-        .layer(axum::middleware::map_response(answers::share_with_browsers));
     let pages = Router::new()
         .route("/{path}", get(pages::player))
         .route("/{path}/", get(pages::without_slash))
+        .route("/{path}/publish", get(pages::publish))
         .route("/{path}/status.json", get(pages::status));
-    whep.merge(pages).with_state(shared).merge(pages::assets())
+    let endpoints = endpoints(Side::View)
+        .merge(endpoints(Side::Publish))
+        .layer(axum::middleware::map_response(answers::share_with_browsers));
+    endpoints
+        .merge(pages)
+        .with_state(shared)
+        .merge(pages::assets())
+}
+
+fn endpoints(side: Side) -> Router<Shared> {
+    let name = side.name();
+    let endpoint = move |state, path, request| sessions::endpoint(side, state, path, request);
+    let session = move |state, path, request| sessions::session(side, state, path, request);
+    Router::new()
+        .route(&format!("/{{path}}/{name}"), any(endpoint))
+        .route(&format!("/{{path}}/{name}/{{session}}"), any(session))
 }

@@ -1,4 +1,4 @@
-//! The player page and what it needs.
+//! The player page, the publish page, and what they need.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sluice_core::Problem;
 
+use super::peers::Side;
 use super::{Shared, answers};
 
 /// The page runs only what comes from here; it may be embedded anywhere.
@@ -26,6 +27,11 @@ const ASSETS: &[(&str, &str, &str)] = &[
         include_str!("player.js"),
     ),
     (
+        "/_sluice/session.js",
+        "text/javascript; charset=utf-8",
+        include_str!("session.js"),
+    ),
+    (
         "/_sluice/whep.js",
         "text/javascript; charset=utf-8",
         include_str!("whep.js"),
@@ -34,6 +40,21 @@ const ASSETS: &[(&str, &str, &str)] = &[
         "/_sluice/access.js",
         "text/javascript; charset=utf-8",
         include_str!("access.js"),
+    ),
+    (
+        "/_sluice/whip.js",
+        "text/javascript; charset=utf-8",
+        include_str!("whip.js"),
+    ),
+    (
+        "/_sluice/publish.css",
+        "text/css; charset=utf-8",
+        include_str!("publish.css"),
+    ),
+    (
+        "/_sluice/publish.js",
+        "text/javascript; charset=utf-8",
+        include_str!("publish.js"),
     ),
     (
         "/_sluice/stats.js",
@@ -58,10 +79,22 @@ pub(super) fn assets() -> Router {
 
 /// Serves the player page of a path.
 pub(super) async fn player(State(shared): State<Shared>, Path(path): Path<String>) -> Response {
-    if !shared.directory.knows(&path) {
-        return answers::problem(&no_path());
+    match shared.refusal(Side::View, &path) {
+        Some(problem) => answers::problem(&problem),
+        None => page(include_str!("player.html")),
     }
-    let mut page = file("text/html; charset=utf-8", include_str!("player.html"));
+}
+
+/// Serves the publish page of a path.
+pub(super) async fn publish(State(shared): State<Shared>, Path(path): Path<String>) -> Response {
+    match shared.refusal(Side::Publish, &path) {
+        Some(problem) => answers::problem(&problem),
+        None => page(include_str!("publish.html")),
+    }
+}
+
+fn page(text: &'static str) -> Response {
+    let mut page = file("text/html; charset=utf-8", text);
     page.headers_mut()
         .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     page

@@ -1,7 +1,8 @@
 // The player page: keeps one WHEP session up and says in words what happens.
 
 import { ask, signedIn, signInForm, takeTokenFromAddress } from "./access.js";
-import { WhepSession, iceServersOf } from "./whep.js";
+import { iceServersFor } from "./session.js";
+import { WhepSession } from "./whep.js";
 import { numbers, progress, reading, rows } from "./stats.js";
 
 const RETRY_FIRST_MS = 500;
@@ -106,13 +107,8 @@ async function connect() {
 /** STUN and TURN servers must be known before the offer; every later answer brings fresh ones. */
 async function askIceServers() {
   if (iceAsked) return;
-  try {
-    const response = await ask(`${base}/whep`, { method: "OPTIONS", cache: "no-store", signal: AbortSignal.timeout(4000) });
-    iceServers = iceServersOf(response.headers.get("Link") ?? "");
-    iceAsked = true;
-  } catch {
-    // The POST that follows says what is wrong.
-  }
+  const servers = await iceServersFor(`${base}/whep`, ask);
+  if (servers) [iceServers, iceAsked] = [servers, true];
 }
 
 /** The server said no, or nothing. */

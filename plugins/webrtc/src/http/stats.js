@@ -1,9 +1,20 @@
 // Turns two readings of getStats() into the numbers that people ask for.
 
-/** A reading: the reports that matter, from browsers that name them differently. */
+/** A reading of what is received: the reports that matter, from browsers that name them differently. */
 export function reading(report) {
+  return tracks(report, "inbound-rtp");
+}
+
+/** A reading of what is sent. */
+export function sent(report) {
+  const now = tracks(report, "outbound-rtp");
+  const remote = (track) => report.get(track?.remoteId);
+  return { ...now, reported: { video: remote(now.video), audio: remote(now.audio) } };
+}
+
+function tracks(report, type) {
   const all = [...report.values()];
-  const inbound = (kind) => all.find((r) => r.type === "inbound-rtp" && r.kind === kind);
+  const inbound = (kind) => all.find((r) => r.type === type && r.kind === kind);
   const transport = all.find((r) => r.type === "transport" && r.selectedCandidatePairId);
   const pair = report.get(transport?.selectedCandidatePairId)
     ?? all.find((r) => r.type === "candidate-pair" && (r.selected || (r.nominated && r.state === "succeeded")));
@@ -55,16 +66,60 @@ export function numbers(now, before) {
   };
 }
 
-/** Rows for the panel: label and value, in reading order. */
-export function rows(n) {
-  const value = (number, text) => (number === null || number === undefined ? "–" : text(number));
+/** The numbers of what is sent, between two readings; a value that the browser does not tell is null. */
+export function sentNumbers(now, before) {
+  const { video, audio, pair, reported } = now;
+  const seconds = before ? (now.at - before.at) / 1000 : 0;
+  const grown = (track, key) => (now[track]?.[key] ?? 0) - (before?.[track]?.[key] ?? 0);
+  const rate = (amount) => (seconds > 0 ? amount / seconds : null);
+  const report = reported.video ?? reported.audio;
+  return {
+    videoCodec: codecName(now.videoCodec),
+    audioCodec: codecName(now.audioCodec),
+    width: video?.frameWidth ?? null,
+    height: video?.frameHeight ?? null,
+    fps: video ? (video.framesPerSecond ?? rate(grown("video", "framesEncoded"))) : null,
+    bitrate: rate(8 * (grown("video", "bytesSent") + grown("audio", "bytesSent"))),
+    available: pair?.availableOutgoingBitrate ?? null,
+    rttMs: pair?.currentRoundTripTime === undefined ? null : 1000 * pair.currentRoundTripTime,
+    loss: report?.fractionLost ?? null,
+    resent: (video?.retransmittedPacketsSent ?? 0) + (audio?.retransmittedPacketsSent ?? 0),
+    keyFramesAsked: (video?.pliCount ?? 0) + (video?.firCount ?? 0),
+    limit: video?.qualityLimitationReason ?? null,
+    candidate: candidateName(now.local, now.remote),
+  };
+}
+
+const value = (number, text) => (number === null || number === undefined ? "–" : text(number));
+const bits = (b) => (b < 1e6 ? `${Math.round(b / 1e3)} kbit/s` : `${(b / 1e6).toFixed(2)} Mbit/s`);
+const ms = (n) => `${n < 10 ? n.toFixed(1) : Math.round(n)} ms`;
+
+/** Rows of what is sent: label and value, in reading order. */
+export function sentRows(n) {
   return [
     ["Video", [n.videoCodec, n.width && `${n.width} × ${n.height}`].filter(Boolean).join(", ") || "none"],
     ["Audio", n.audioCodec ?? "none"],
     ["Frame rate", value(n.fps, (f) => `${Math.round(f)} fps`)],
-    ["Bitrate", value(n.bitrate, (b) => (b < 1e6 ? `${Math.round(b / 1e3)} kbit/s` : `${(b / 1e6).toFixed(2)} Mbit/s`))],
+    ["Bitrate", value(n.bitrate, bits)],
+    ["Line allows", value(n.available, bits)],
+    ["Round trip", value(n.rttMs, ms)],
+    ["Loss", value(n.loss, (l) => `${(100 * l).toFixed(1)} %`)],
+    ["Packets sent again", `${n.resent}`],
+    ["Key frames asked for", `${n.keyFramesAsked}`],
+    ["Held back by", n.limit === "none" || !n.limit ? "nothing" : n.limit],
+    ["Connection", n.candidate ?? "–"],
+  ];
+}
+
+/** Rows for the panel: label and value, in reading order. */
+export function rows(n) {
+  return [
+    ["Video", [n.videoCodec, n.width && `${n.width} × ${n.height}`].filter(Boolean).join(", ") || "none"],
+    ["Audio", n.audioCodec ?? "none"],
+    ["Frame rate", value(n.fps, (f) => `${Math.round(f)} fps`)],
+    ["Bitrate", value(n.bitrate, bits)],
     ["Jitter buffer", value(n.latencyMs, (ms) => `${Math.round(ms)} ms`)],
-    ["Round trip", value(n.rttMs, (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`)],
+    ["Round trip", value(n.rttMs, ms)],
     ["Loss", value(n.loss, (l) => `${(100 * l).toFixed(1)} %`)],
     ["Lost / recovered", `${n.packetsLost} / ${n.packetsRecovered}`],
     ["Frames dropped", `${n.framesDropped}`],
@@ -75,8 +130,8 @@ export function rows(n) {
 function codecName(codec) {
   if (!codec?.mimeType) return null;
   const name = codec.mimeType.split("/")[1];
-  const known = { H264: "H.264", H265: "H.265", opus: "Opus", PCMU: "G.711 µ-law", PCMA: "G.711 A-law", G722: "G.722" };
-  return known[name] ?? name;
+  const known = { H264: "H.264", H265: "H.265", OPUS: "Opus", PCMU: "G.711 µ-law", PCMA: "G.711 A-law", G722: "G.722" };
+  return known[name.toUpperCase()] ?? name;
 }
 
 function candidateName(local, remote) {

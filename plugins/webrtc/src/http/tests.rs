@@ -9,6 +9,7 @@ use sluice_core::Problem;
 use tower::ServiceExt;
 
 use super::{Directory, router};
+use crate::publishers::Publishers;
 use crate::viewers::Viewers;
 
 /// One path, whose source does not play.
@@ -21,8 +22,16 @@ impl Directory for Asleep {
         Box::pin(async { Err(problem) })
     }
 
+    fn publishers<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<Publishers, Problem>> {
+        Box::pin(async { Err(Problem::new(503, "not yet")) })
+    }
+
     fn knows(&self, path: &str) -> bool {
-        path == "door"
+        path == "door" || self.takes_publishers(path)
+    }
+
+    fn takes_publishers(&self, path: &str) -> bool {
+        path == "studio"
     }
 
     fn status(&self, path: &str) -> Option<serde_json::Value> {
@@ -72,6 +81,24 @@ async fn every_method_has_its_status() {
         ("DELETE", "/door/whep/AAAAAAAAAAAAAAAAAAAAAA", None, 404),
         ("PATCH", "/door/whep/AAAAAAAAAAAAAAAAAAAAAA", None, 404),
         ("DELETE", "/door/whep/..%2f..%2fetc", None, 404),
+        ("POST", "/studio/whip", sdp, 503),
+        ("POST", "/studio/whip", Some("text/plain"), 415),
+        ("POST", "/studio/whip", None, 415),
+        ("POST", "/door/whip", sdp, 404),
+        ("OPTIONS", "/door/whip", None, 404),
+        ("POST", "/nowhere/whip", sdp, 404),
+        ("GET", "/studio/whip", None, 204),
+        ("HEAD", "/studio/whip", None, 200),
+        ("OPTIONS", "/studio/whip", None, 204),
+        ("PUT", "/studio/whip", None, 405),
+        ("PATCH", "/studio/whip", None, 405),
+        ("OPTIONS", "/studio/whip/AAAAAAAAAAAAAAAAAAAAAA", None, 204),
+        ("DELETE", "/studio/whip/AAAAAAAAAAAAAAAAAAAAAA", None, 404),
+        ("PATCH", "/studio/whip/AAAAAAAAAAAAAAAAAAAAAA", None, 404),
+        ("GET", "/studio/publish", None, 200),
+        ("GET", "/door/publish", None, 404),
+        ("GET", "/nowhere/publish", None, 404),
+        ("GET", "/_sluice/publish.js", None, 200),
         ("GET", "/door", None, 200),
         ("GET", "/nowhere", None, 404),
         ("GET", "/door/", None, 308),
@@ -97,8 +124,10 @@ async fn a_problem_is_json_with_a_sentence_and_when_to_come_back() {
 #[tokio::test]
 async fn a_body_that_is_too_long_is_413() {
     let long = "x".repeat(70_000);
-    let (status, ..) = ask("POST", "/door/whep", Some("application/sdp"), long).await;
-    assert_eq!(status, 413);
+    for path in ["/door/whep", "/studio/whip"] {
+        let (status, ..) = ask("POST", path, Some("application/sdp"), long.clone()).await;
+        assert_eq!(status, 413, "{path}");
+    }
 }
 
 #[tokio::test]

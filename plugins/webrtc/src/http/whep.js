@@ -1,76 +1,24 @@
-// One WHEP viewing session (draft-ietf-wish-whep): offer, answer, trickle, end. No page in here.
+// A WHEP viewer: receives one video and one audio track.
 
-const SDP = "application/sdp";
-const FRAGMENT = "application/trickle-ice-sdpfrag";
+import { Session } from "./session.js";
 
-/** How long the offer waits for a first candidate; later ones are sent by PATCH. */
-const GATHER_MS = 100;
-/** How long ICE and DTLS may take after the answer. */
-const CONNECT_MS = 10_000;
-/** ICE mends short breaks by itself; a longer one is lost. */
-const DISCONNECTED_MS = 3_000;
-
-/** Why a session could not be had: a sentence for people, a status for the caller. */
-export class WhepError extends Error {
-  /** `status` 0 means that the server did not answer at all; `retryAfter` is in ms, or null. */
-  constructor(sentence, status = 0, retryAfter = null) {
-    super(sentence);
-    this.status = status;
-    this.retryAfter = retryAfter;
-  }
-}
-
-/** A viewer of one endpoint. Call `open` once, then `close` once. */
-export class WhepSession {
+/** A viewer of one endpoint. */
+export class WhepSession extends Session {
   /** All tracks received so far. */
   stream = new MediaStream();
-  /** The STUN and TURN servers that the server named in its answer. */
-  iceServers = [];
 
-  #endpoint;
-  #fetch;
-  #onLost;
-  #url = null;
-  #etag = null;
-  #closed = false;
-  #timers = new Set();
-  #candidates = [];
-  #gathered = false;
-  #trickles = false;
-  #patching = false;
-
-  /**
-   * `onLost(sentence)` is called at most once, after `open` succeeded. `fetch` may add credentials to each
-   * request.
-   */
-  constructor(endpoint, { iceServers = [], onLost = () => {}, fetch = globalThis.fetch } = {}) {
-    this.#endpoint = new URL(endpoint, document.baseURI);
-    this.#fetch = (url, options) => fetch(url, options);
-    this.#onLost = onLost;
-    this.#prepare(iceServers);
-  }
-
-  /** Makes the session; rejects with a `WhepError`. */
-  async open() {
+  addMedia() {
     this.pc.addTransceiver("video", { direction: "recvonly" });
     this.pc.addTransceiver("audio", { direction: "recvonly" });
-    await setLocalOffer(this.pc);
-    const offer = await this.#description();
-    const response = await this.#request("POST", this.#endpoint, { "Content-Type": SDP }, offer);
-    const counter = response.status === 406 && isSdp(response);
-    if (!counter && (!response.ok || !isSdp(response))) {
-      throw await refusal(response);
-    }
-    this.#remember(response);
-    const sdp = await response.text();
-    if (this.#closed) {
-      this.#delete();
-      return;
-    }
-    await (counter ? this.#answerTo(sdp) : this.pc.setRemoteDescription({ type: "answer", sdp }));
-    this.#watch();
-    this.#trickles = true;
-    this.#trickle();
+  }
+
+  onTrack(track) {
+    this.stream.addTrack(track);
+  }
+
+  /** Offers stereo: browsers that do not say `stereo=1` decode Opus to one channel. */
+  edit(sdp) {
+    return withStereo(sdp);
   }
 
   /** True if the answer gives this kind ("audio", "video") a track. */
@@ -79,215 +27,10 @@ export class WhepSession {
       (t) => t.receiver.track.kind === kind && /recv/.test(t.currentDirection ?? ""),
     );
   }
-
-  /** Ends the session here and at the server; may be called at any time, also while the page unloads. */
-  close() {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#timers.forEach(clearTimeout);
-    this.#delete();
-    this.pc.close();
-  }
-
-  #prepare(iceServers) {
-    const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
-    pc.addEventListener("track", ({ track }) => this.stream.addTrack(track));
-    pc.addEventListener("icecandidate", ({ candidate }) => {
-      if (pc !== this.pc) return;
-      if (candidate?.candidate) this.#candidates.push(candidate);
-      else this.#gathered = true;
-      this.#trickle();
-    });
-    this.pc = pc;
-  }
-
-  /** The local description with the candidates that came in time; they are not sent again. */
-  async #description() {
-    await new Promise((done) => {
-      const check = () => (this.#candidates.length > 0 || this.pc.iceGatheringState === "complete") && done();
-      setTimeout(done, GATHER_MS);
-      for (const type of ["icecandidate", "icegatheringstatechange"]) this.pc.addEventListener(type, check);
-      check();
-    });
-    this.#candidates = [];
-    return this.pc.localDescription.sdp;
-  }
-
-  /** Takes the server's counter-offer (406): it replaces ours, and our answer goes back by PATCH. */
-  async #answerTo(offer) {
-    const { iceServers } = this;
-    this.pc.close();
-    this.#gathered = false;
-    this.#prepare(iceServers);
-    await this.pc.setRemoteDescription({ type: "offer", sdp: offer });
-    await this.pc.setLocalDescription();
-    const answer = await this.#description();
-    const response = await this.#request("PATCH", this.#url, { "Content-Type": SDP }, answer);
-    if (!response.ok) throw await refusal(response);
-  }
-
-  #remember(response) {
-    const location = response.headers.get("Location");
-    if (!location) throw new WhepError("The server gave the session no address.", response.status);
-    this.#url = sessionUrl(this.#endpoint, location);
-    this.#etag = response.headers.get("ETag");
-    this.iceServers = iceServersOf(response.headers.get("Link") ?? "");
-  }
-
-  #watch() {
-    const lost = (sentence) => {
-      if (this.#closed) return;
-      this.close();
-      this.#onLost(sentence);
-    };
-    const connecting = this.#after(CONNECT_MS, () =>
-      lost("The server answered, but no media gets through. Is its UDP port open?"));
-    let broken;
-    this.pc.addEventListener("connectionstatechange", () => {
-      clearTimeout(broken);
-      const state = this.pc.connectionState;
-      if (state === "connected") clearTimeout(connecting);
-      if (state === "failed") lost("The connection broke.");
-      if (state === "disconnected") {
-        broken = this.#after(DISCONNECTED_MS, () => lost("The connection broke."));
-      }
-    });
-    // The server says goodbye by closing DTLS; not every browser turns that into a connection state.
-    const dtls = this.pc.getReceivers()[0]?.transport;
-    dtls?.addEventListener("statechange", () => {
-      if (dtls.state === "closed" || dtls.state === "failed") lost("The server ended the session.");
-    });
-  }
-
-  /** Sends the candidates found since the last fragment; one PATCH at a time keeps their order. */
-  async #trickle() {
-    if (!this.#trickles || this.#patching || this.#closed) return;
-    if (this.#candidates.length === 0 && !this.#gathered) return;
-    const body = fragment(this.pc.localDescription.sdp, this.#candidates, this.#gathered);
-    this.#candidates = [];
-    this.#trickles = !this.#gathered;
-    this.#patching = true;
-    const headers = { "Content-Type": FRAGMENT, ...(this.#etag && { "If-Match": this.#etag }) };
-    try {
-      const response = await this.#request("PATCH", this.#url, headers, body);
-      // A server without trickle still finds us by our own checks; nothing to repeat.
-      if (!response.ok) this.#trickles = false;
-    } catch {
-      this.#trickles = false;
-    }
-    this.#patching = false;
-    this.#trickle();
-  }
-
-  #delete() {
-    if (!this.#url) return;
-    this.#fetch(this.#url, { method: "DELETE", keepalive: true }).catch(() => {});
-    this.#url = null;
-  }
-
-  async #request(method, url, headers, body) {
-    try {
-      return await this.#fetch(url, { method, headers, body, cache: "no-store" });
-    } catch {
-      throw new WhepError("The server does not answer.");
-    }
-  }
-
-  #after(ms, act) {
-    const timer = setTimeout(act, ms);
-    this.#timers.add(timer);
-    return timer;
-  }
 }
 
-/** Offers stereo: browsers that do not say `stereo=1` decode Opus to one channel. */
-async function setLocalOffer(pc) {
-  const { type, sdp } = await pc.createOffer();
-  const stereo = sdp.replace(/^(a=fmtp:\d+ (?!.*stereo=).*useinbandfec=1.*)$/gm, (line) =>
+/** Adds `stereo=1` to Opus where it is not said. */
+export function withStereo(sdp) {
+  return sdp.replace(/^(a=fmtp:\d+ (?!.*stereo=).*useinbandfec=1.*)$/gm, (line) =>
     `${line.trimEnd()};stereo=1${line.endsWith("\r") ? "\r" : ""}`);
-  try {
-    await pc.setLocalDescription({ type, sdp: stereo });
-  } catch {
-    await pc.setLocalDescription({ type, sdp });
-  }
-}
-
-function isSdp(response) {
-  return (response.headers.get("Content-Type") ?? "").toLowerCase().startsWith(SDP);
-}
-
-/** Turns an error answer into its sentence: problem+json's `detail` first. */
-async function refusal(response) {
-  const { status } = response;
-  let sentence = "";
-  try {
-    const problem = JSON.parse(await response.text());
-    sentence = problem.detail || problem.title || "";
-  } catch {
-    // Not JSON, for example a proxy's page: the class of the status must do.
-  }
-  if (typeof sentence !== "string" || !sentence) sentence = sentenceFor(status);
-  return new WhepError(sentence, status, retryAfter(response.headers.get("Retry-After")));
-}
-
-function sentenceFor(status) {
-  if (status === 401 || status === 403) return "You may not watch this stream.";
-  if (status === 404) return "There is no stream of this name.";
-  if (status >= 500) return `The server has a problem (${status}).`;
-  if (status >= 400) return `The server refused this browser (${status}).`;
-  return `The server's answer makes no sense (${status}).`;
-}
-
-/** Milliseconds of a `Retry-After` header (seconds or a date), or null. */
-function retryAfter(value) {
-  if (!value) return null;
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : null;
-}
-
-/**
- * The session's URL. A proxy that adds a path prefix may not rewrite `Location`, so where the server
- * put the session below its endpoint, it is taken as below the endpoint that we know to work.
- */
-export function sessionUrl(endpoint, location) {
-  const url = new URL(location, endpoint);
-  const [, id] = /\/whep\/([^/]+)$/.exec(url.pathname) ?? [];
-  const below = id && url.origin === endpoint.origin && endpoint.pathname.endsWith("/whep");
-  return below ? new URL(`${endpoint.pathname}/${id}`, endpoint) : url;
-}
-
-/** The `ice-server` entries of one or several joined `Link` headers; other relations are ignored. */
-export function iceServersOf(header) {
-  const link = /<([^>]*)>((?:\s*;\s*[^\s=;,]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,]*))?)*)/g;
-  const parameter = /;\s*([^\s=;,]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,]*)))?/g;
-  const servers = [];
-  for (const [, urls, rest] of header.matchAll(link)) {
-    const given = {};
-    for (const [, name, quoted, plain] of rest.matchAll(parameter)) {
-      given[name.toLowerCase()] ??= quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "";
-    }
-    if (!(given.rel ?? "").toLowerCase().split(/\s+/).includes("ice-server")) continue;
-    const { username, credential } = given;
-    servers.push(username ? { urls, username, credential } : { urls });
-  }
-  return servers;
-}
-
-/** A trickle fragment (RFC 8840, section 9) of the candidates, with the end mark once all are known. */
-export function fragment(sdp, candidates, complete) {
-  const line = (name) => new RegExp(`^a=${name}:.*$`, "m").exec(sdp)?.[0].trim();
-  const lines = [line("ice-ufrag"), line("ice-pwd")];
-  const mids = new Set(candidates.map((c) => c.sdpMid));
-  if (mids.size === 0) mids.add(line("mid")?.slice("a=mid:".length));
-  for (const mid of mids) {
-    lines.push(`m=${kindOf(sdp, mid)} 9 UDP/TLS/RTP/SAVPF 0`, `a=mid:${mid}`);
-    for (const c of candidates.filter((c) => c.sdpMid === mid)) lines.push(`a=${c.candidate}`);
-    if (complete) lines.push("a=end-of-candidates");
-  }
-  return lines.join("\r\n") + "\r\n";
-}
-
-function kindOf(sdp, mid) {
-  const section = sdp.split(/^m=/m).find((s) => s.split(/\r?\n/).includes(`a=mid:${mid}`));
-  return section?.startsWith("audio") ? "audio" : "video";
 }

@@ -6,4 +6,4 @@ mod payloader;
 
 pub(crate) use caps::track_from_caps;
 pub(crate) use frame::{Frame, Gatherer, Packet};
-pub(crate) use payloader::Payloader;
+pub(crate) use payloader::{Payloader, register_av1};

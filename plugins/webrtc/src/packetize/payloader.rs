@@ -85,11 +85,12 @@ impl Payloader {
     }
 }
 
-/// GStreamer 1.22 of Debian has no AV1 payloader: the one of gst-plugin-rtp is linked in.
-fn register_av1() {
+/// GStreamer 1.22 of Debian has no AV1 payloader and depayloader: those of gst-plugin-rtp are linked in.
+pub(crate) fn register_av1() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        if gst::ElementFactory::find("rtpav1pay").is_none()
+        let is_missing = |name| gst::ElementFactory::find(name).is_none();
+        if (is_missing("rtpav1pay") || is_missing("rtpav1depay"))
             && let Err(error) = gstrsrtp::plugin_register_static()
         {
             tracing::warn!(%error, "no AV1 payloader");
@@ -107,6 +108,8 @@ mod tests {
         for row in TABLE {
             let element = Payloader::make(row.codec).unwrap().unwrap();
             assert_eq!(element.property::<u32>("mtu"), MTU, "{}", row.factory);
+            // The largest one, as the sink sets it.
+            element.set_property_from_str("ssrc", &u32::MAX.to_string());
         }
     }
 

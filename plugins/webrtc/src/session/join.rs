@@ -1,15 +1,17 @@
 //! From an offer to a session.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use sluice_core::sdp::OfferedMedia;
 use sluice_core::sdp::offer::without_useless_candidates;
-use sluice_core::sdp::{AnswerEdit, OfferedMedia, finish};
-use sluice_core::{Choice, Codec, Fingerprint, Kind, Offer, Problem, SessionId, Track, plan};
+use sluice_core::whip::{MID, TWCC};
+use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
 
-use super::build::{self, MID, Section, TWCC, Time};
-use super::{Beginning, Session, certificate, negotiate};
+use super::build::{self, Section};
+use super::{Beginning, Session};
 use crate::fanout::{Class, Lane, Member};
+use crate::peer::{Time, our_certificate, random_names, unavailable, with_formats};
 use crate::producer::{Offered, Producer};
 use crate::viewers::Joined;
 use crate::worker;
@@ -55,7 +57,7 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
         ));
     }
     let (sections, codecs) = sections(&tracks, &offer)?;
-    let (clock, base_time) = producer
+    let time = producer
         .time()
         .ok_or_else(|| unavailable("the source is not playing yet"))?;
     let (id, tag) = random_names()?;
@@ -68,7 +70,7 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
         offer,
         sections,
         codecs,
-        time: Time { clock, base_time },
+        time,
         created,
     };
     let (reply, made) = tokio::sync::oneshot::channel();
@@ -81,18 +83,6 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
         .await
         .map_err(|_panicked| Problem::new(500, "the session could not be built"))??;
     Ok(joined)
-}
-
-fn unavailable(sentence: &str) -> Problem {
-    Problem::new(503, sentence).retry_after(Duration::from_secs(2))
-}
-
-fn random_names() -> Result<(SessionId, [u8; 12]), Problem> {
-    let (mut id, mut tag) = ([0; 16], [0; 12]);
-    getrandom::fill(&mut id)
-        .and_then(|()| getrandom::fill(&mut tag))
-        .map_err(|_error| unavailable("this machine has no randomness"))?;
-    Ok((SessionId::from_random(id), tag))
 }
 
 /// Decides which track goes into which section of the offer.
@@ -153,7 +143,7 @@ impl Order {
             tracing::error!(viewer = %self.id, error, "no session");
             unavailable("the session could not be built; see the gateway's log")
         };
-        let certificate = certificate::ours().map_err(failed)?;
+        let certificate = our_certificate().map_err(failed)?;
         let transport = self.producer.limits().transport;
         let built =
             build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
@@ -175,41 +165,22 @@ impl Order {
         // In the list before the answer is known to anyone: it may connect before the reply is read.
         let session = Session::new(&self.producer, &self.offer, beginning);
         self.producer.add_session(&session);
-        let answer = negotiate::answer(&session.webrtcbin, &self.text)
+        let answer = session
+            .peer
+            .answer(&self.text, certificate, &transport)
             .map_err(failed)
             .inspect_err(|_problem| session.close("it could not be answered"))?;
-        let edit = AnswerEdit {
-            stream: "sluice".to_owned(),
-            fingerprint: Some(Fingerprint::sha256(certificate.fingerprint)),
-            announce: transport.hosts,
-        };
+        let formats = self.sections.iter();
+        let formats = formats.filter(|section| section.encoding_name == "H264");
+        let formats: Vec<_> = formats
+            .map(|section| (section.class.payload_type, section.fmtp.as_str()))
+            .collect();
         let joined = Joined {
             id: self.id.clone(),
-            answer: with_formats(&finish(&answer, &edit), &self.sections),
+            answer: with_formats(&answer, &formats),
             etag: session.etag(),
             link: Vec::new(),
         };
         Ok((session, joined))
     }
-}
-
-/// webrtcbin leaves H.264's profile out of the answer, and without it a profile is meant that the offer's
-/// payload type may not have: the offer's own words are repeated.
-fn with_formats(answer: &str, sections: &[Section]) -> String {
-    let mut out = String::with_capacity(answer.len() + 64);
-    for line in answer.lines() {
-        let format = sections.iter().find(|section| {
-            let prefix = format!("a=fmtp:{} ", section.class.payload_type);
-            section.encoding_name == "H264" && line.starts_with(&prefix)
-        });
-        match format {
-            Some(section) => {
-                let payload_type = section.class.payload_type;
-                out.push_str(&format!("a=fmtp:{payload_type} {}", section.fmtp));
-            }
-            None => out.push_str(line),
-        }
-        out.push_str("\r\n");
-    }
-    out
 }

@@ -2,14 +2,10 @@
 
 mod around_fec;
 mod build;
-mod certificate;
 mod close;
 mod join;
-mod negotiate;
 mod stats;
 mod trickle;
-mod verify;
-mod warm;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Weak};
@@ -18,16 +14,17 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gst_webrtc::WebRTCPeerConnectionState as ConnectionState;
 use parking_lot::Mutex;
+use sluice_core::sdp::Role;
 use sluice_core::whep::{CloseReason, Deadlines, Session as Machine};
 use sluice_core::{Codec, Fingerprint, Offer, SessionId};
 
 use crate::fanout::Member;
+use crate::peer::{Peer, Places};
 use crate::producer::Producer;
 use crate::viewers::ViewerEvent;
 
 use build::Built;
 pub(crate) use join::join;
-pub(crate) use warm::warm_up;
 
 /// Where a session is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +67,10 @@ pub(crate) struct Session {
     producer: Weak<Producer>,
     member: Arc<Member>,
     offered: Fingerprint,
-    /// Of the offer's sections, in order.
-    mids: Vec<String>,
-    /// The section whose transport carries all.
-    transport: usize,
+    places: Places,
     created: Instant,
     state: Mutex<State>,
-    pipeline: gst::Pipeline,
-    webrtcbin: gst::Element,
+    peer: Peer,
     key_frames_wanted: AtomicU64,
     /// Frames that went around the FEC elements as one list.
     lists_around_fec: Arc<AtomicU64>,
@@ -94,7 +87,7 @@ pub(crate) fn look(now: Instant) {
     };
     for session in sessions {
         if let Some(reason) = session.overdue(now) {
-            session.close(&reason.to_string());
+            session.close(&reason.of(Role::Viewer));
         }
     }
 }
@@ -150,16 +143,14 @@ impl Session {
             producer: Arc::downgrade(producer),
             member,
             offered: offer.fingerprint.clone(),
-            mids: offer.media.iter().map(|media| media.mid.clone()).collect(),
-            transport: offer.transport_index().unwrap_or(0),
+            places: Places::of(offer),
             created,
             state: Mutex::new(State {
                 phase: Phase::Connecting,
                 waiters: Vec::new(),
                 machine,
             }),
-            pipeline: built.pipeline,
-            webrtcbin: built.webrtcbin,
+            peer: built.peer,
             lists_around_fec: built.lists_around_fec,
             key_frames_wanted: AtomicU64::new(0),
         });
@@ -176,20 +167,19 @@ impl Session {
 
     fn watch_connection(self: &Arc<Self>) {
         let session = Arc::downgrade(self);
-        self.webrtcbin
-            .connect_notify(Some("connection-state"), move |webrtcbin, _| {
-                if let Some(session) = session.upgrade() {
-                    session.on_connection_state(webrtcbin.property("connection-state"));
-                }
-            });
+        self.peer.on_connection(move |state| {
+            if let Some(session) = session.upgrade() {
+                session.on_connection_state(state);
+            }
+        });
     }
 
     fn on_connection_state(self: &Arc<Self>, state: ConnectionState) {
         tracing::debug!(viewer = %self.id, ?state, "connection");
         match state {
             ConnectionState::Connected => self.on_connected(),
-            ConnectionState::Failed => self.close(&CloseReason::Failed.to_string()),
-            ConnectionState::Closed => self.close(&CloseReason::Left.to_string()),
+            ConnectionState::Failed => self.close(&CloseReason::Failed.of(Role::Viewer)),
+            ConnectionState::Closed => self.close(&CloseReason::Left.of(Role::Viewer)),
             // Disconnected may become connected again; the silence is counted.
             ConnectionState::New
             | ConnectionState::Connecting
@@ -199,11 +189,9 @@ impl Session {
     }
 
     fn on_connected(self: &Arc<Self>) {
-        let dtlsdec = self.inner("dtlsdec");
-        let is_peer = dtlsdec.is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, &self.offered));
-        if !is_peer {
+        if !self.peer.is_who_it_said(&self.offered) {
             tracing::warn!(viewer = %self.id, "the certificate is not the one that the offer named");
-            self.close(&CloseReason::WrongFingerprint.to_string());
+            self.close(&CloseReason::WrongFingerprint.of(Role::Viewer));
             return;
         }
         {
@@ -222,18 +210,11 @@ impl Session {
         }
     }
 
-    /// The viewer's `close_notify`. webrtcbin's own connection state does not follow it.
     fn watch_goodbye(self: &Arc<Self>) {
-        let Some(dtlsdec) = self.inner("dtlsdec") else {
-            return;
-        };
         let session = Arc::downgrade(self);
-        dtlsdec.connect_notify(Some("connection-state"), move |dtlsdec, _| {
-            let state = dtlsdec.property_value("connection-state");
-            let closed = gst::glib::EnumValue::from_value(&state)
-                .is_some_and(|(_class, state)| state.nick() == "closed");
-            if closed && let Some(session) = session.upgrade() {
-                session.close(&CloseReason::Left.to_string());
+        self.peer.on_goodbye(move || {
+            if let Some(session) = session.upgrade() {
+                session.close(&CloseReason::Left.of(Role::Viewer));
             }
         });
     }
@@ -242,6 +223,7 @@ impl Session {
     /// how sound and pictures belong together. Buffers leave when they come: it is zero.
     fn tell_latency(&self) {
         let pad = self
+            .peer
             .inner("rtpsession")
             .and_then(|rtpsession| rtpsession.static_pad("send_rtp_src"));
         if let Some(pad) = pad {
@@ -252,6 +234,7 @@ impl Session {
     /// Every RTCP packet of the viewer is a sign of life.
     fn watch_reports(self: &Arc<Self>) {
         let pad = self
+            .peer
             .inner("dtlssrtpdec")
             .and_then(|dtlssrtpdec| dtlssrtpdec.static_pad("rtcp_src"));
         let Some(pad) = pad else {
@@ -305,18 +288,6 @@ impl Session {
             None => state.machine.on_heard(now),
         }
         state.machine.handle_timeout(now)
-    }
-
-    /// Finds an element deep in webrtcbin; with everything bundled there is one of each.
-    fn inner(&self, factory: &str) -> Option<gst::Element> {
-        let bin = self.webrtcbin.downcast_ref::<gst::Bin>()?;
-        let mut elements = bin.iterate_recurse();
-        while let Ok(Some(element)) = elements.next() {
-            if element.factory().is_some_and(|f| f.name() == factory) {
-                return Some(element);
-            }
-        }
-        None
     }
 }
 

@@ -57,7 +57,7 @@ impl Session {
 
     fn reported(&self) -> Reported {
         let mut reported = Reported::default();
-        let Some(rtpsession) = self.inner("rtpsession") else {
+        let Some(rtpsession) = self.peer.inner("rtpsession") else {
             return reported;
         };
         let Some(stats) = rtpsession.property::<Option<gst::Structure>>("stats") else {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use gst::prelude::*;
+use sluice_core::Problem;
 use sluice_core::whep::Patch;
-use sluice_core::{Problem, TrickleFragment};
 
 use super::{Phase, Session};
 use crate::viewers::{Patched, no_session};
@@ -30,30 +29,13 @@ impl Session {
         };
         match patch {
             Patch::Trickle(fragment) => {
-                self.add_candidates(&fragment);
+                self.peer.add_candidates(&self.places, &fragment);
                 Ok(Patched::Trickled)
             }
             Patch::Restart(_fragment) => Err(Problem::new(
                 422,
                 "ICE cannot be restarted in this session; POST an offer for a new one",
             )),
-        }
-    }
-
-    /// webrtcbin queues them; this does not wait. With everything bundled there is one transport, and
-    /// what names no section means that one.
-    fn add_candidates(&self, fragment: &TrickleFragment) {
-        for (mid, candidate) in fragment.candidates() {
-            if !candidate.usable() {
-                continue;
-            }
-            let named = mid.and_then(|mid| self.mids.iter().position(|known| known == mid));
-            let Ok(mline) = u32::try_from(named.unwrap_or(self.transport)) else {
-                continue;
-            };
-            let text = candidate.to_string();
-            self.webrtcbin
-                .emit_by_name::<()>("add-ice-candidate", &[&mline, &text]);
         }
     }
 }

@@ -12,7 +12,7 @@ use sluice_core::Kind;
 use super::input::Input;
 use super::settings::Settings;
 use super::signals;
-use crate::listen::Listener;
+use crate::listen::{Listener, OnePath};
 use crate::producer::Producer;
 use crate::viewers::Viewers;
 
@@ -59,13 +59,15 @@ impl WhepSink {
         let Some(address) = settings.listen else {
             return Ok(());
         };
-        let listener =
-            Listener::start(address, settings.path.as_str(), self.viewers()).map_err(|error| {
-                gst::error_msg!(
-                    gst::ResourceError::OpenWrite,
-                    ["cannot listen on {address}: {error}"]
-                )
-            })?;
+        let path = settings.path.as_str();
+        let home = format!("/{path}");
+        let directory = OnePath::watching(path, self.viewers());
+        let listener = Listener::start(address, &home, directory).map_err(|error| {
+            gst::error_msg!(
+                gst::ResourceError::OpenWrite,
+                ["cannot listen on {address}: {error}"]
+            )
+        })?;
         let url = listener.url();
         gst::info!(CAT, imp = self, "Listening on {url}");
         let structure = gst::Structure::builder("sluice-listening")

@@ -154,7 +154,8 @@ impl Input {
                 .map_err(|_missing| "the element identity is not installed".to_owned())?,
         };
         if payloader.has_property("ssrc") {
-            payloader.set_property("ssrc", self.ssrc);
+            // By text: a number of 32 bits in GStreamer's payloaders, of 64 in those of gst-plugin-rtp.
+            payloader.set_property_from_str("ssrc", &self.ssrc.to_string());
         }
         let appsink = self.appsink();
         let sink = appsink.upcast_ref::<gst::Element>();

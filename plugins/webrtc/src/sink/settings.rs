@@ -45,15 +45,8 @@ impl Settings {
     }
 
     fn transport(&self) -> Transport {
-        let mut transport = configured();
-        let ports = self.udp_port_min..=self.udp_port_max.max(self.udp_port_min);
-        if ports != (0..=u16::MAX) {
-            transport.udp_ports = ports;
-        }
-        if self.stun_server.is_some() {
-            transport.stun_server.clone_from(&self.stun_server);
-        }
-        transport
+        let ports = self.udp_port_min..=self.udp_port_max;
+        configured().with(ports, self.stun_server.as_deref())
     }
 
     /// Gives the longest cached group, in milliseconds.

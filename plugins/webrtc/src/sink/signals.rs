@@ -1,55 +1,36 @@
 //! Action signals: the same as the typed API, for other languages.
 
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-
 use gst::glib;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
-use sluice_core::{Problem, SessionId};
 
-use crate::viewers::{Patched, ViewerInfo, Viewers};
+use super::WhepSink;
+use crate::actions::{action, argument, block_on, id, joined, left, patched};
+use crate::viewers::{ViewerInfo, Viewers};
 
 /// Gives the action signals.
 pub(super) fn all() -> Vec<glib::subclass::Signal> {
     let text = String::static_type();
-    let structure = gst::Structure::static_type();
     vec![
         // Answers an offer: `sluice-joined` with answer, id, etag; or `sluice-problem` with status, detail.
-        action("join", &[text], structure, |viewers, args| {
+        action("join", &[text], |sink: &WhepSink, args| {
             let offer = argument(args, 1)?;
-            let joined = block_on(viewers.join(&offer))?;
-            Ok(gst::Structure::builder("sluice-joined")
-                .field("answer", joined.answer)
-                .field("id", joined.id.to_string())
-                .field("etag", joined.etag)
-                .build())
+            block_on(sink.viewers().join(&offer)).map(joined)
         }),
         // Takes a trickle fragment: session id, content type, If-Match, body.
-        action("patch", &[text; 4], structure, |viewers, args| {
+        action("patch", &[text; 4], |sink: &WhepSink, args| {
             let id = id(args)?;
             let (kind, if_match, body) =
                 (argument(args, 2)?, argument(args, 3)?, argument(args, 4)?);
-            let patched = block_on(viewers.patch(&id, Some(&kind), Some(&if_match), &body))?;
-            let patch = gst::Structure::builder("sluice-patched");
-            Ok(match patched {
-                Patched::Trickled => patch.build(),
-                Patched::Restarted { body, etag } => {
-                    patch.field("body", body).field("etag", etag).build()
-                }
-            })
+            let viewers = sink.viewers();
+            block_on(viewers.patch(&id, Some(&kind), Some(&if_match), &body)).map(patched)
         }),
         // Closes a session: `sluice-left`, or `sluice-problem` if there is none of that id.
-        action("leave", &[text], structure, |viewers, args| {
-            if block_on(viewers.leave(&id(args)?)) {
-                Ok(gst::Structure::new_empty("sluice-left"))
-            } else {
-                Err(crate::viewers::no_session())
-            }
+        action("leave", &[text], |sink: &WhepSink, args| {
+            left(block_on(sink.viewers().leave(&id(args)?)))
         }),
-        action("list", &[], structure, |viewers, _args| Ok(stats(viewers))),
+        action("list", &[], |sink: &WhepSink, _args| {
+            Ok(stats(&sink.viewers()))
+        }),
     ]
 }
 
@@ -77,60 +58,4 @@ fn one(info: &ViewerInfo) -> gst::Structure {
         .field_if_some("loss", info.loss)
         .field_if_some("first-picture", info.first_picture_ms)
         .build()
-}
-
-type Action = fn(&Viewers, &[glib::Value]) -> Result<gst::Structure, Problem>;
-
-fn action(
-    name: &'static str,
-    parameters: &[glib::Type],
-    reply: glib::Type,
-    run: Action,
-) -> glib::subclass::Signal {
-    glib::subclass::Signal::builder(name)
-        .action()
-        .param_types(parameters.iter().copied())
-        .return_type_from(reply)
-        .class_handler(move |args| {
-            let element = args.first()?.get::<super::WhepSink>().ok()?;
-            let reply = run(&element.imp().viewers(), args).unwrap_or_else(|problem| {
-                gst::Structure::builder("sluice-problem")
-                    .field("status", u32::from(problem.status))
-                    .field("detail", problem.detail)
-                    .build()
-            });
-            Some(reply.to_value())
-        })
-        .build()
-}
-
-fn argument(args: &[glib::Value], index: usize) -> Result<String, Problem> {
-    args.get(index)
-        .and_then(|value| value.get::<Option<String>>().ok().flatten())
-        .ok_or_else(|| Problem::new(400, "An argument is missing."))
-}
-
-fn id(args: &[glib::Value]) -> Result<SessionId, Problem> {
-    let id = argument(args, 1)?;
-    id.parse().map_err(|_invalid| crate::viewers::no_session())
-}
-
-/// Waits for a future of this crate. They are woken by our own worker threads, so that no runtime is
-/// needed; the caller's thread blocks, as it asked to by emitting an action.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
 }

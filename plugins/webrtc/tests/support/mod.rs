@@ -1,4 +1,7 @@
-//! A source, and a viewer made of another webrtcbin, in this process.
+//! A source, and viewers and publishers made of another webrtcbin, in this process.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub(crate) mod publisher;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -295,7 +298,7 @@ fn count_packets(pipeline: &gst::Pipeline, webrtcbin: &gst::Element, seen: &Arc<
     });
 }
 
-fn make_offer(webrtcbin: &gst::Element) -> String {
+pub(crate) fn make_offer(webrtcbin: &gst::Element) -> String {
     let (done, gathered) = std::sync::mpsc::channel();
     webrtcbin.connect_notify(Some("ice-gathering-state"), move |webrtcbin, _| {
         let state = webrtcbin.property::<WebRTCICEGatheringState>("ice-gathering-state");
@@ -315,7 +318,7 @@ fn make_offer(webrtcbin: &gst::Element) -> String {
     offer.sdp().as_text().unwrap()
 }
 
-fn call(webrtcbin: &gst::Element, name: &str, argument: &dyn ToValue) -> gst::Promise {
+pub(crate) fn call(webrtcbin: &gst::Element, name: &str, argument: &dyn ToValue) -> gst::Promise {
     let promise = gst::Promise::new();
     webrtcbin.emit_by_name_with_values(name, &[argument.to_value(), promise.to_value()]);
     promise.wait();
@@ -323,8 +326,8 @@ fn call(webrtcbin: &gst::Element, name: &str, argument: &dyn ToValue) -> gst::Pr
 }
 
 /// Lets the viewer send its DTLS `close_notify`, as `RTCPeerConnection.close()` does.
-pub(crate) fn say_goodbye(peer: &Peer) {
-    let bin = peer.webrtcbin.downcast_ref::<gst::Bin>().unwrap();
+pub(crate) fn say_goodbye(webrtcbin: &gst::Element) {
+    let bin = webrtcbin.downcast_ref::<gst::Bin>().unwrap();
     let mut elements = bin.iterate_recurse();
     let dtlsenc = std::iter::from_fn(|| elements.next().unwrap())
         .find(|element| element.factory().is_some_and(|f| f.name() == "dtlsenc"))

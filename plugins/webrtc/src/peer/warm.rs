@@ -1,4 +1,4 @@
-//! What the first viewer of a process would else wait for: half a second.
+//! What the first peer of a process would else wait for: half a second.
 
 use std::sync::Once;
 
@@ -26,14 +26,20 @@ pub(crate) fn warm_up() {
             for name in ELEMENTS {
                 let loaded = gst::ElementFactory::find(name).map(|factory| factory.load());
                 if !matches!(loaded, Some(Ok(_))) {
-                    tracing::error!(element = name, "not installed; viewers cannot be served");
+                    tracing::error!(
+                        element = name,
+                        "not installed; no viewer or publisher can be served"
+                    );
                 }
             }
             // The first one of a process makes an RSA key for itself, though it is never used (F15).
             let first = gst::ElementFactory::make("dtlssrtpdec").build();
             drop(first);
             if let Err(error) = certificate::ours() {
-                tracing::error!(error, "no certificate; viewers cannot be served");
+                tracing::error!(
+                    error,
+                    "no certificate; no viewer or publisher can be served"
+                );
             }
         });
     });

@@ -92,3 +92,20 @@ fn call(
         None => Ok(reply),
     }
 }
+
+/// webrtcbin leaves H.264's profile out of the answer, and without it a profile is meant that the offer's
+/// payload type may not have: the offer's own words are repeated. `formats` has payload types and these words.
+pub(crate) fn with_formats(answer: &str, formats: &[(u8, &str)]) -> String {
+    let mut out = String::with_capacity(answer.len() + 64);
+    for line in answer.lines() {
+        let format = formats.iter().find(|(payload_type, words)| {
+            !words.is_empty() && line.starts_with(&format!("a=fmtp:{payload_type} "))
+        });
+        match format {
+            Some((payload_type, words)) => out.push_str(&format!("a=fmtp:{payload_type} {words}")),
+            None => out.push_str(line),
+        }
+        out.push_str("\r\n");
+    }
+    out
+}

@@ -1,4 +1,4 @@
-//! The WHEP endpoint and its sessions.
+//! The WHEP and WHIP endpoints and their sessions: one set of rules.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use sluice_core::Problem;
 
-use super::pages::no_path;
+use super::peers::Side;
 use super::{Shared, answers};
 use crate::viewers::{Joined, Patched, no_session};
 
@@ -28,17 +28,18 @@ const SESSION_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// Serves `/{path}/whep`.
+/// Serves `/{path}/whep` and `/{path}/whip`.
 pub(super) async fn endpoint(
+    side: Side,
     State(shared): State<Shared>,
     Path(path): Path<String>,
     request: Request,
 ) -> Response {
-    if !shared.directory.knows(&path) {
-        return answers::problem(&no_path());
+    if let Some(problem) = shared.refusal(side, &path) {
+        return answers::problem(&problem);
     }
     match *request.method() {
-        Method::POST => join(&shared, &path, request)
+        Method::POST => join(side, &shared, &path, request)
             .await
             .unwrap_or_else(|problem| answers::problem(&problem)),
         Method::OPTIONS => options(ENDPOINT_METHODS, (ACCEPT_POST, SDP)),
@@ -53,8 +54,9 @@ pub(super) async fn endpoint(
     }
 }
 
-/// Serves `/{path}/whep/{session}`.
+/// Serves `/{path}/whep/{session}` and `/{path}/whip/{session}`.
 pub(super) async fn session(
+    side: Side,
     State(shared): State<Shared>,
     Path((path, session)): Path<(String, String)>,
     request: Request,
@@ -64,12 +66,12 @@ pub(super) async fn session(
         // A preflight says nothing about which sessions there are.
         return options(SESSION_METHODS, (ACCEPT_PATCH, FRAGMENT));
     }
-    let Some((id, viewers)) = shared.viewers_of(&path, &session) else {
+    let Some((id, peers)) = shared.peers_of(side, &path, &session) else {
         return answers::problem(&no_session());
     };
     match method {
         Method::DELETE => {
-            if viewers.leave(&id).await {
+            if peers.leave(&id).await {
                 answers::empty(StatusCode::OK)
             } else {
                 answers::problem(&no_session())
@@ -79,7 +81,7 @@ pub(super) async fn session(
             let (kind, tag) = (header(&request, CONTENT_TYPE), header(&request, IF_MATCH));
             let patched = match text(request.into_body(), TRICKLE).await {
                 Ok(body) => {
-                    viewers
+                    peers
                         .patch(&id, kind.as_deref(), tag.as_deref(), &body)
                         .await
                 }
@@ -93,7 +95,12 @@ pub(super) async fn session(
     }
 }
 
-async fn join(shared: &Shared, path: &str, request: Request) -> Result<Response, Problem> {
+async fn join(
+    side: Side,
+    shared: &Shared,
+    path: &str,
+    request: Request,
+) -> Result<Response, Problem> {
     let kind = header(&request, CONTENT_TYPE);
     if !is_media_type(kind.as_deref(), SDP) {
         return Err(Problem::new(
@@ -103,20 +110,24 @@ async fn join(shared: &Shared, path: &str, request: Request) -> Result<Response,
     }
     let behind_proxy = is_behind_proxy(request.headers());
     let offer = text(request.into_body(), OFFER).await?;
-    let viewers = shared.directory.open(path).await?;
-    let joined = viewers.join(&offer).await?;
-    shared.seat(joined.id.clone(), path, viewers);
-    created(path, &joined, behind_proxy)
+    let (peers, joined) = shared.join(side, path, &offer).await?;
+    shared.seat(joined.id.clone(), path, peers);
+    created(side, path, &joined, behind_proxy)
 }
 
-fn created(path: &str, joined: &Joined, behind_proxy: bool) -> Result<Response, Problem> {
+fn created(
+    side: Side,
+    path: &str,
+    joined: &Joined,
+    behind_proxy: bool,
+) -> Result<Response, Problem> {
     let invalid = |_error| Problem::new(500, "The answer has a header that HTTP does not allow.");
     let value = |text: &str| HeaderValue::try_from(text).map_err(invalid);
     // A proxy may have cut a prefix off the path; relative to the endpoint, the session is right anyway.
     let location = if behind_proxy {
-        format!("whep/{}", joined.id)
+        format!("{}/{}", side.name(), joined.id)
     } else {
-        format!("/{path}/whep/{}", joined.id)
+        format!("/{path}/{}/{}", side.name(), joined.id)
     };
     let mut response = Response::new(Body::from(joined.answer.clone()));
     *response.status_mut() = StatusCode::CREATED;

@@ -1,0 +1,59 @@
+//! The end of a connection, said aloud.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gst::prelude::*;
+
+use super::Peer;
+
+/// How long the `close_notify` may take to leave: one packet through one queue, on a machine that may be
+/// busy. Only a session whose transport is stuck waits this long.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+impl Peer {
+    /// Lets DTLS send its `close_notify`, so that the peer knows at once. The encoder does so on end of
+    /// stream; its data pad is there though no data channel is.
+    pub(crate) fn say_goodbye(&self) {
+        let Some(dtlsenc) = self.inner("dtlsenc") else {
+            return;
+        };
+        let pads = (dtlsenc.static_pad("sink"), dtlsenc.static_pad("src"));
+        let (Some(sink), Some(src)) = pads else {
+            return;
+        };
+        let (sent, farewell) = mpsc::sync_channel(1);
+        let probe = src.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if !info.buffer().is_some_and(|buffer| is_alert(buffer)) {
+                return gst::PadProbeReturn::Ok;
+            }
+            // Pushed from here: a probe is called before its packet goes on, and the pipeline stops as
+            // soon as the packet is known to have left.
+            let (Some(next), Some(gst::PadProbeData::Buffer(alert))) =
+                (pad.peer(), info.data.take())
+            else {
+                return gst::PadProbeReturn::Drop;
+            };
+            info.flow_res = next.chain(alert);
+            // Full or gone: it has been said already.
+            let _sent = sent.try_send(());
+            gst::PadProbeReturn::Handled
+        });
+        if sink.send_event(gst::event::Eos::new()) && farewell.recv_timeout(FAREWELL).is_err() {
+            tracing::debug!("no close_notify left in time");
+        }
+        if let Some(probe) = probe {
+            src.remove_probe(probe);
+        }
+    }
+}
+
+/// Whether a DTLS record is an alert, as `close_notify` is (RFC 6347 section 4.1). DTLS 1.3 hides the type of
+/// an encrypted record (RFC 9147 section 4); after the handshake only alerts come from our side.
+fn is_alert(record: &gst::BufferRef) -> bool {
+    const ALERT: u8 = 21;
+    const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
+    let mut first = [0];
+    record.copy_to_slice(0, &mut first).is_ok()
+        && (first == [ALERT] || UNIFIED_HEADER.contains(&first[0]))
+}

@@ -1,0 +1,234 @@
+//! One webrtcbin in a pipeline of its own, set as its defaults should be: what the sessions of viewers and of
+//! publishers have in common.
+
+mod certificate;
+mod farewell;
+mod ice;
+mod negotiate;
+mod verify;
+mod warm;
+
+use gst::glib;
+use gst::prelude::*;
+use gst_webrtc::{WebRTCBundlePolicy, WebRTCPeerConnectionState as ConnectionState};
+use sluice_core::sdp::AnswerEdit;
+use sluice_core::{Fingerprint, Problem, SessionId, TrickleFragment};
+
+use crate::transport::Transport;
+
+pub(crate) use certificate::{Certificate, ours as our_certificate};
+pub(crate) use negotiate::with_formats;
+pub(crate) use warm::warm_up;
+
+/// The clock that a session shares with its element, so that running times mean the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Time {
+    pub(crate) clock: gst::Clock,
+    pub(crate) base_time: gst::ClockTime,
+}
+
+impl Time {
+    /// Gives the clock and base time of an element that plays.
+    pub(crate) fn of(element: &gst::Element) -> Option<Self> {
+        Some(Self {
+            clock: element.clock()?,
+            base_time: element.base_time()?,
+        })
+    }
+}
+
+/// The sections of an offer, for candidates that name one.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Names, in the offer's order.
+    pub(crate) mids: Vec<String>,
+    /// The section whose transport carries all.
+    pub(crate) transport: usize,
+}
+
+impl Places {
+    /// Reads them out of an offer.
+    pub(crate) fn of(offer: &sluice_core::Offer) -> Self {
+        Self {
+            mids: offer.media.iter().map(|media| media.mid.clone()).collect(),
+            transport: offer.transport_index().unwrap_or(0),
+        }
+    }
+}
+
+/// A webrtcbin and its pipeline.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) pipeline: gst::Pipeline,
+    pub(crate) webrtcbin: gst::Element,
+}
+
+impl Peer {
+    /// Makes a pipeline that is not started yet. `latency_ms` is how long late packets are waited for.
+    pub(crate) fn new(
+        time: &Time,
+        transport: &Transport,
+        certificate: &'static Certificate,
+        latency_ms: u32,
+    ) -> Result<Self, String> {
+        let pipeline = gst::Pipeline::new();
+        pipeline.use_clock(Some(&time.clock));
+        pipeline.set_base_time(time.base_time);
+        pipeline.set_start_time(gst::ClockTime::NONE);
+        let webrtcbin = gst::ElementFactory::make("webrtcbin")
+            .property("bundle-policy", WebRTCBundlePolicy::MaxBundle)
+            .property("latency", latency_ms)
+            .build()
+            .map_err(|_missing| "the element webrtcbin is not installed".to_owned())?;
+        ice::set_up(&webrtcbin, transport);
+        let peer = Self {
+            pipeline,
+            webrtcbin,
+        };
+        peer.on_inner_element(move |element, factory| match factory {
+            "dtlssrtpdec" => element.set_property("pem", &certificate.pem),
+            // A buffer with a time ahead of the clock would hold up the fan-out thread; the fan-out
+            // itself paces what is cached, and live buffers are never early.
+            "clocksync" => element.set_property("sync", false),
+            _ => {}
+        });
+        peer.pipeline
+            .add(&peer.webrtcbin)
+            .map_err(|error| error.to_string())?;
+        Ok(peer)
+    }
+
+    /// Starts it. Blocks for a state change.
+    pub(crate) fn start(&self) -> Result<(), String> {
+        self.pipeline
+            .set_state(gst::State::Playing)
+            .map(drop)
+            .map_err(|error| {
+                self.stop();
+                error.to_string()
+            })
+    }
+
+    /// Ends it for good.
+    pub(crate) fn stop(&self) {
+        if let Err(error) = self.pipeline.set_state(gst::State::Null) {
+            tracing::warn!(%error, "a session's pipeline did not stop");
+        }
+    }
+
+    /// Answers an offer; all of it blocks, for about ten milliseconds.
+    pub(crate) fn answer(
+        &self,
+        offer: &str,
+        certificate: &Certificate,
+        transport: &Transport,
+    ) -> Result<String, String> {
+        let answer = negotiate::answer(&self.webrtcbin, offer)?;
+        let edit = AnswerEdit {
+            stream: "sluice".to_owned(),
+            fingerprint: Some(Fingerprint::sha256(certificate.fingerprint)),
+            announce: transport.hosts.clone(),
+        };
+        Ok(sluice_core::sdp::finish(&answer, &edit))
+    }
+
+    /// Calls `act` with each element that comes to be deep in webrtcbin, and the name of its factory.
+    pub(crate) fn on_inner_element(
+        &self,
+        act: impl Fn(&gst::Element, &str) + Send + Sync + 'static,
+    ) {
+        let Some(bin) = self.webrtcbin.downcast_ref::<gst::Bin>() else {
+            return;
+        };
+        bin.connect_deep_element_added(move |_webrtcbin, _parent, element| {
+            if let Some(factory) = element.factory() {
+                act(element, &factory.name());
+            }
+        });
+    }
+
+    /// Calls `act` with each new state of the connection.
+    pub(crate) fn on_connection(&self, act: impl Fn(ConnectionState) + Send + Sync + 'static) {
+        self.webrtcbin
+            .connect_notify(Some("connection-state"), move |webrtcbin, _| {
+                act(webrtcbin.property("connection-state"));
+            });
+    }
+
+    /// Calls `act` at the peer's `close_notify`. webrtcbin's own connection state does not follow it. To be
+    /// called once the peer is connected.
+    pub(crate) fn on_goodbye(&self, act: impl Fn() + Send + Sync + 'static) {
+        let Some(dtlsdec) = self.inner("dtlsdec") else {
+            return;
+        };
+        dtlsdec.connect_notify(Some("connection-state"), move |dtlsdec, _| {
+            let state = dtlsdec.property_value("connection-state");
+            let closed = glib::EnumValue::from_value(&state)
+                .is_some_and(|(_class, state)| state.nick() == "closed");
+            if closed {
+                act();
+            }
+        });
+    }
+
+    /// Says whether the certificate that the peer showed is the one that its offer named.
+    pub(crate) fn is_who_it_said(&self, offered: &Fingerprint) -> bool {
+        self.inner("dtlsdec")
+            .is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, offered))
+    }
+
+    /// Takes a fragment's candidates. webrtcbin queues them; this does not wait. With everything bundled there
+    /// is one transport, and what names no section means that one.
+    pub(crate) fn add_candidates(&self, places: &Places, fragment: &TrickleFragment) {
+        for (mid, candidate) in fragment.candidates() {
+            if !candidate.usable() {
+                continue;
+            }
+            let named = mid.and_then(|mid| places.mids.iter().position(|known| known == mid));
+            let Ok(mline) = u32::try_from(named.unwrap_or(places.transport)) else {
+                continue;
+            };
+            let text = candidate.to_string();
+            self.webrtcbin
+                .emit_by_name::<()>("add-ice-candidate", &[&mline, &text]);
+        }
+    }
+
+    /// Finds an element deep in webrtcbin; with everything bundled there is one of each.
+    pub(crate) fn inner(&self, factory: &str) -> Option<gst::Element> {
+        find(self.webrtcbin.downcast_ref::<gst::Bin>()?, factory)
+    }
+}
+
+/// Finds an element deep in a bin.
+fn find(bin: &gst::Bin, factory: &str) -> Option<gst::Element> {
+    let mut elements = bin.iterate_recurse();
+    while let Ok(Some(element)) = elements.next() {
+        if element.factory().is_some_and(|f| f.name() == factory) {
+            return Some(element);
+        }
+    }
+    None
+}
+
+/// Says whether the peer at the other end of a `dtlssrtpdec` showed the certificate that its offer named.
+pub(crate) fn is_who_it_said(dtlssrtpdec: &gst::Element, offered: &Fingerprint) -> bool {
+    let dtlsdec = dtlssrtpdec
+        .downcast_ref::<gst::Bin>()
+        .and_then(|bin| find(bin, "dtlsdec"));
+    dtlsdec.is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, offered))
+}
+
+/// Gives a session its name, and 12 bytes for its entity tag.
+pub(crate) fn random_names() -> Result<(SessionId, [u8; 12]), Problem> {
+    let (mut id, mut tag) = ([0; 16], [0; 12]);
+    getrandom::fill(&mut id)
+        .and_then(|()| getrandom::fill(&mut tag))
+        .map_err(|_error| unavailable("this machine has no randomness"))?;
+    Ok((SessionId::from_random(id), tag))
+}
+
+/// Says that this side cannot, at this moment.
+pub(crate) fn unavailable(sentence: &str) -> Problem {
+    Problem::new(503, sentence).retry_after(std::time::Duration::from_secs(2))
+}

@@ -1,0 +1,364 @@
+//! One publisher's session: from its offer to its end.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_webrtc::{WebRTCPeerConnectionState as ConnectionState, WebRTCRTPTransceiver};
+use parking_lot::{Condvar, Mutex};
+use sluice_core::sdp::Role;
+use sluice_core::whep::{CloseReason, Patch, Session as Machine};
+use sluice_core::whip::{Accepted, DEADLINES};
+use sluice_core::{KeyFrameGate, Kind, Offer, Problem, SessionId};
+
+use super::gate::Gate;
+use super::outlet::Gathering;
+use super::{Ingress, unpack};
+use crate::peer::{Peer, Places};
+use crate::publishers::PublisherInfo;
+use crate::viewers::{Patched, no_session};
+use crate::worker;
+
+/// Key frames cost the publisher's line: one a second serves all who wait for one.
+const KEY_FRAMES: Duration = Duration::from_secs(1);
+
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Answered; ICE and DTLS are on their way.
+    Connecting,
+    /// The certificate fits; media flow.
+    Live,
+    /// No media any more; its elements are being taken down.
+    Closing,
+    /// Nothing is left of it.
+    Closed,
+}
+
+pub(super) type Waiter = Box<dyn FnOnce() + Send>;
+
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// Called when the session is closed.
+    pub(super) waiters: Vec<Waiter>,
+    pub(super) machine: Machine,
+    key_frames: KeyFrameGate,
+    /// Streaming threads that are adding elements just now.
+    pub(super) building: usize,
+    /// webrtcbin's pad of the pictures: where a request for a key frame goes.
+    pub(super) video: Option<gst::Pad>,
+}
+
+/// What a session begins with.
+pub(super) struct Beginning<'a> {
+    pub(super) id: SessionId,
+    pub(super) offer: &'a Offer,
+    pub(super) accepted: Vec<Accepted>,
+    pub(super) peer: Peer,
+    pub(super) gate: Arc<Gate>,
+    pub(super) tag: [u8; 12],
+    pub(super) created: Instant,
+}
+
+/// One publisher's session.
+pub(crate) struct Publisher {
+    id: SessionId,
+    pub(super) ingress: Weak<Ingress>,
+    accepted: Vec<Accepted>,
+    places: Places,
+    pub(super) peer: Peer,
+    pub(super) gate: Arc<Gate>,
+    gathering: Arc<Gathering>,
+    created: Instant,
+    pub(super) state: Mutex<State>,
+    pub(super) built: Condvar,
+    key_frames_asked: AtomicU64,
+}
+
+impl Publisher {
+    /// Puts a pipeline that has not started under watch.
+    pub(super) fn new(ingress: &Arc<Ingress>, beginning: Beginning<'_>) -> Arc<Self> {
+        let Beginning {
+            id,
+            offer,
+            accepted,
+            peer,
+            gate,
+            tag,
+            created,
+        } = beginning;
+        let session = Arc::new(Self {
+            id,
+            ingress: Arc::downgrade(ingress),
+            gathering: Arc::new(Gathering::new(accepted.len())),
+            accepted,
+            places: Places::of(offer),
+            peer,
+            gate,
+            created,
+            state: Mutex::new(State {
+                phase: Phase::Connecting,
+                waiters: Vec::new(),
+                machine: Machine::new(offer, tag, DEADLINES, created),
+                key_frames: KeyFrameGate::new(KEY_FRAMES),
+                building: 0,
+                video: None,
+            }),
+            built: Condvar::new(),
+            key_frames_asked: AtomicU64::new(0),
+        });
+        session.watch();
+        session
+    }
+
+    /// Gives the session's name.
+    pub(crate) const fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Gives the entity tag of the ICE session.
+    pub(super) fn etag(&self) -> String {
+        self.state.lock().machine.etag()
+    }
+
+    /// Gives who waits until all tracks are known.
+    pub(super) const fn gathering(&self) -> &Arc<Gathering> {
+        &self.gathering
+    }
+
+    fn watch(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        self.gate.on_verdict(move |fits| {
+            if let Some(session) = weak.upgrade() {
+                session.on_verdict(fits);
+            }
+        });
+        let weak = Arc::downgrade(self);
+        self.peer.on_connection(move |state| {
+            if let Some(session) = weak.upgrade() {
+                session.on_connection_state(state);
+            }
+        });
+        let weak = Arc::downgrade(self);
+        self.peer.webrtcbin.connect_pad_added(move |_, pad| {
+            if let Some(session) = weak.upgrade() {
+                session.on_pad(pad);
+            }
+        });
+    }
+
+    fn on_connection_state(self: &Arc<Self>, state: ConnectionState) {
+        tracing::debug!(publisher = %self.id, ?state, "connection");
+        match state {
+            // The first packet may have asked already.
+            ConnectionState::Connected => {
+                self.gate
+                    .is_open(|| self.peer.is_who_it_said(self.gate.offered()));
+            }
+            ConnectionState::Failed => self.close(&CloseReason::Failed.of(Role::Publisher)),
+            ConnectionState::Closed => self.close(&CloseReason::Left.of(Role::Publisher)),
+            // Disconnected may become connected again; the silence is counted.
+            ConnectionState::New
+            | ConnectionState::Connecting
+            | ConnectionState::Disconnected
+            | _ => {}
+        }
+    }
+
+    /// Called once, maybe from a streaming thread.
+    fn on_verdict(self: &Arc<Self>, fits: bool) {
+        if !fits {
+            tracing::warn!(publisher = %self.id, "the certificate is not the one that the offer named");
+            self.close(&CloseReason::WrongFingerprint.of(Role::Publisher));
+            return;
+        }
+        {
+            let mut state = self.state.lock();
+            if state.phase != Phase::Connecting {
+                return;
+            }
+            state.phase = Phase::Live;
+            state.machine.on_connected(Instant::now());
+        }
+        tracing::info!(publisher = %self.id, "publisher is there");
+        let weak = Arc::downgrade(self);
+        self.peer.on_goodbye(move || {
+            if let Some(session) = weak.upgrade() {
+                session.close(&CloseReason::Left.of(Role::Publisher));
+            }
+        });
+        if let Some(ingress) = self.ingress.upgrade() {
+            ingress.on_verified(self);
+        }
+    }
+
+    /// A track's packets are about to flow. Called from a streaming thread.
+    fn on_pad(self: &Arc<Self>, pad: &gst::Pad) {
+        if pad.direction() != gst::PadDirection::Src {
+            return;
+        }
+        let mline = pad
+            .property::<WebRTCRTPTransceiver>("transceiver")
+            .mlineindex();
+        let mut accepted = self.accepted.iter();
+        let Some(accepted) = accepted.find(|one| u32::try_from(one.mline) == Ok(mline)) else {
+            tracing::warn!(publisher = %self.id, mline, "a pad of no section that was taken");
+            return;
+        };
+        let Some(ingress) = self.ingress.upgrade() else {
+            return;
+        };
+        let (pipeline, codec) = (&self.peer.pipeline, accepted.codec);
+        let built = self.while_open(|| unpack::build(pipeline, pad, codec, self, ingress.outlet()));
+        match built {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::error!(publisher = %self.id, error, "a track cannot be taken");
+                self.close(&error);
+                return;
+            }
+            None => return,
+        }
+        if accepted.codec.kind() == Kind::Video {
+            self.state.lock().video = Some(pad.clone());
+            // What came before this cannot be decoded alone.
+            self.want_key_frame(Instant::now());
+        }
+    }
+
+    /// Runs `build`, which adds elements; not once the session is being closed.
+    fn while_open<T>(&self, build: impl FnOnce() -> T) -> Option<T> {
+        {
+            let mut state = self.state.lock();
+            if matches!(state.phase, Phase::Closing | Phase::Closed) {
+                return None;
+            }
+            state.building += 1;
+        }
+        let built = build();
+        self.state.lock().building -= 1;
+        self.built.notify_all();
+        Some(built)
+    }
+
+    /// Takes note that all tracks are known.
+    pub(super) fn on_gathered(&self) {
+        if let Some(ingress) = self.ingress.upgrade() {
+            ingress.on_gathered(self);
+        }
+    }
+
+    /// Asks for a key frame, at once or as soon as a second has passed since the last request. Does not block.
+    pub(super) fn want_key_frame(&self, now: Instant) {
+        let at_once = self.state.lock().key_frames.on_request(now);
+        if at_once {
+            self.ask_for_key_frame();
+        }
+    }
+
+    /// Takes note of a key frame: whoever waited for one is served.
+    pub(super) fn on_key_frame(&self) {
+        self.state.lock().key_frames.on_key_frame(Instant::now());
+    }
+
+    fn ask_for_key_frame(&self) {
+        let Some(pad) = self.state.lock().video.clone() else {
+            return;
+        };
+        self.key_frames_asked.fetch_add(1, Relaxed);
+        worker::run(move || {
+            // Without "all headers" the rtpsession makes a PLI of it, which every publisher understands; with
+            // it a FIR.
+            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+                .all_headers(false)
+                .build();
+            pad.send_event(event);
+        });
+    }
+
+    /// Moves time on. Called by the ticker.
+    pub(super) fn on_time(self: &Arc<Self>, now: Instant) {
+        let (ask, over) = {
+            let mut state = self.state.lock();
+            if let Some(heard) = self.gate.heard() {
+                state.machine.on_heard(heard);
+            }
+            (
+                state.key_frames.handle_timeout(now),
+                state.machine.handle_timeout(now),
+            )
+        };
+        if ask {
+            self.ask_for_key_frame();
+        }
+        if let Some(reason) = over {
+            self.close(&reason.of(Role::Publisher));
+        }
+    }
+
+    /// Takes a PATCH; the session goes on whatever it was.
+    ///
+    /// # Errors
+    ///
+    /// 404, 415, 428, 412, 400 and 413 as RFC 9725, 4.3 has them; 422 for an ICE restart.
+    pub(crate) fn patch(
+        &self,
+        content_type: Option<&str>,
+        if_match: Option<&str>,
+        body: &str,
+    ) -> Result<Patched, Problem> {
+        let patch = {
+            let state = self.state.lock();
+            if matches!(state.phase, Phase::Closing | Phase::Closed) {
+                return Err(no_session());
+            }
+            state.machine.on_patch(content_type, if_match, body)?
+        };
+        match patch {
+            Patch::Trickle(fragment) => {
+                self.peer.add_candidates(&self.places, &fragment);
+                Ok(Patched::Trickled)
+            }
+            Patch::Restart(_fragment) => Err(Problem::new(
+                422,
+                "ICE cannot be restarted in this session; POST an offer for a new one",
+            )),
+        }
+    }
+
+    /// Gives what is known of the publisher.
+    pub(crate) fn info(&self) -> PublisherInfo {
+        let phase = self.state.lock().phase;
+        let counted = self.gate.counted();
+        let codec = |kind| {
+            let mut codecs = self.accepted.iter().map(|one| one.codec);
+            codecs
+                .find(|codec| codec.kind() == kind)
+                .map(|codec| codec.label())
+        };
+        PublisherInfo {
+            id: self.id.to_string(),
+            state: match phase {
+                Phase::Connecting => "connecting",
+                Phase::Live => "live",
+                Phase::Closing | Phase::Closed => "closing",
+            },
+            since_s: self.created.elapsed().as_secs(),
+            codec_video: codec(Kind::Video),
+            codec_audio: codec(Kind::Audio),
+            bytes_received: counted.bytes,
+            packets_received: counted.packets,
+            packets_refused: counted.refused,
+            key_frames_asked: self.key_frames_asked.load(Relaxed),
+        }
+    }
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
