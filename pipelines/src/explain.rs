@@ -4,12 +4,15 @@ use std::fmt::Write as _;
 
 use sluice_core::source::SourceUri;
 
-use crate::spec::{RouteSpec, RtspTransport};
+use crate::spec::{RouteSpec, RtspTransport, SecondPublisher};
 
 /// Writes the line; secrets are masked, so a source with a password needs it put back by hand.
 #[must_use]
 pub fn explain(spec: &RouteSpec) -> String {
     let default = RouteSpec::new(spec.id.clone(), Vec::new());
+    if let Some(second) = spec.publisher {
+        return of_publisher(spec, second, &default);
+    }
     let mut line = format!("gst-launch-1.0 sluicesrc name=s {}", sources(&spec.sources));
     let mut add = |name: &str, value: &str, differs: bool| {
         if differs {
@@ -46,11 +49,31 @@ pub fn explain(spec: &RouteSpec) -> String {
     if let Some(pin) = &spec.tls.pin {
         add("tls-fingerprint", pin, true);
     }
+    line + &to_viewers(spec, &default)
+}
+
+fn to_viewers(spec: &RouteSpec, default: &RouteSpec) -> String {
     format!(
-        "{line}  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}  s.audio_0 ! sluicetranscode ! w.audio_0",
+        "  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}  s.audio_0 ! sluicetranscode ! w.audio_0",
         spec.id,
-        group(spec, &default),
+        group(spec, default),
     )
+}
+
+/// Two elements, two listeners: publishers come to the port below the viewers'.
+fn of_publisher(spec: &RouteSpec, second: SecondPublisher, default: &RouteSpec) -> String {
+    let mut line = format!(
+        "gst-launch-1.0 sluicewhipsrc name=s listen=127.0.0.1:8888 path={}",
+        spec.id
+    );
+    if second != SecondPublisher::default() {
+        write!(line, " policy={}", second.nick()).unwrap_or_default();
+    }
+    if spec.latency != default.latency {
+        write!(line, " latency={}", spec.latency.as_millis()).unwrap_or_default();
+    }
+    line.push_str(&ports(spec, default));
+    line + &to_viewers(spec, default)
 }
 
 fn group(spec: &RouteSpec, default: &RouteSpec) -> String {
@@ -61,11 +84,15 @@ fn group(spec: &RouteSpec, default: &RouteSpec) -> String {
     if spec.group.span != default.group.span {
         write!(text, " group-span={}", spec.group.span.as_millis()).unwrap_or_default();
     }
-    if spec.udp_ports != default.udp_ports {
-        let (first, last) = (spec.udp_ports.start(), spec.udp_ports.end());
-        write!(text, " udp-port-min={first} udp-port-max={last}").unwrap_or_default();
+    text + &ports(spec, default)
+}
+
+fn ports(spec: &RouteSpec, default: &RouteSpec) -> String {
+    if spec.udp_ports == default.udp_ports {
+        return String::new();
     }
-    text
+    let (first, last) = (spec.udp_ports.start(), spec.udp_ports.end());
+    format!(" udp-port-min={first} udp-port-max={last}")
 }
 
 fn sources(sources: &[SourceUri]) -> String {
@@ -126,5 +153,15 @@ mod tests {
             assert!(line.contains(part), "{line}");
         }
         assert!(!line.contains("stall-timeout"), "{line}");
+    }
+
+    #[test]
+    fn a_publishers_route_is_two_listening_elements() {
+        let mut spec = spec(&[]);
+        spec.publisher = Some(SecondPublisher::IsRefused);
+        assert_eq!(
+            explain(&spec),
+            "gst-launch-1.0 sluicewhipsrc name=s listen=127.0.0.1:8888 path=door policy=refuse  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path=door  s.audio_0 ! sluicetranscode ! w.audio_0"
+        );
     }
 }

@@ -39,6 +39,14 @@ const PACKAGES: &[(&str, &str)] = &[
     ("rtpvp8pay", GOOD),
     ("rtpvp9pay", GOOD),
     ("rtpopuspay", GOOD),
+    ("rtph264depay", GOOD),
+    ("rtpvp8depay", GOOD),
+    ("rtpvp9depay", GOOD),
+    ("rtpopusdepay", GOOD),
+    ("rtppcmudepay", GOOD),
+    ("rtppcmadepay", GOOD),
+    ("opusparse", BAD),
+    ("av1parse", BAD),
     ("opusenc", BASE),
     ("audioconvert", BASE),
     ("audioresample", BASE),
@@ -85,6 +93,21 @@ const VIEWERS: (&str, &[&str]) = (
         "rtph264pay",
         "rtpopuspay",
         "opusenc",
+    ],
+);
+
+const PUBLISHERS: (&str, &[&str]) = (
+    "a publisher",
+    &[
+        "rtph264depay",
+        "rtpvp8depay",
+        "rtpvp9depay",
+        "rtpopusdepay",
+        "rtppcmudepay",
+        "rtppcmadepay",
+        "h264parse",
+        "opusparse",
+        "av1parse",
     ],
 );
 
@@ -167,6 +190,9 @@ pub fn missing<'a>(routes: impl IntoIterator<Item = &'a RouteSpec>) -> Vec<Missi
     };
     look(VIEWERS.0, VIEWERS.1);
     for route in routes {
+        if route.publisher.is_some() {
+            look(PUBLISHERS.0, PUBLISHERS.1);
+        }
         for source in &route.sources {
             for (_, what, factories) in SOURCES
                 .iter()
@@ -189,6 +215,7 @@ mod tests {
             .iter()
             .flat_map(|(_, _, factories)| factories.iter())
             .chain(VIEWERS.1)
+            .chain(PUBLISHERS.1)
         {
             assert!(
                 PACKAGES.iter().any(|(name, _)| name == factory),

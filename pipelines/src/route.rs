@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstsluicewebrtc::Viewers;
+use gstsluicewebrtc::{Publishers, Viewers};
 use sluice_core::id::RouteId;
 use tokio::sync::mpsc;
 
@@ -20,6 +20,7 @@ pub struct Route {
     id: RouteId,
     pipeline: gst::Pipeline,
     viewers: Viewers,
+    publishers: Option<Publishers>,
     watch: Arc<Watch>,
 }
 
@@ -33,7 +34,11 @@ impl Route {
     /// When an element is missing or refuses to start. A source that cannot be reached is no error: it is
     /// the route's state.
     pub fn start(spec: &RouteSpec, events: mpsc::Sender<Event>) -> Result<Self, RouteError> {
-        let Graph { pipeline, sink } = Graph::build(spec)?;
+        let Graph {
+            pipeline,
+            sink,
+            publishers,
+        } = Graph::build(spec)?;
         let watch = Arc::new(Watch::new(events));
         if let Some(bus) = pipeline.bus() {
             let watch = Arc::clone(&watch);
@@ -46,6 +51,7 @@ impl Route {
         let route = Self {
             id: spec.id.clone(),
             viewers: sink.viewers(),
+            publishers,
             pipeline,
             watch,
         };
@@ -63,6 +69,12 @@ impl Route {
     #[must_use]
     pub fn viewers(&self) -> Viewers {
         self.viewers.clone()
+    }
+
+    /// Gives the route's publishers, if they are its source.
+    #[must_use]
+    pub fn publishers(&self) -> Option<Publishers> {
+        self.publishers.clone()
     }
 
     /// Says how the route is.

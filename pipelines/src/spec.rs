@@ -15,13 +15,15 @@ pub struct RouteSpec {
     pub id: RouteId,
     /// Where the media comes from; several are tried in order (or played in order, see `playlist`).
     pub sources: Vec<SourceUri>,
+    /// The media come from whoever publishes by WHIP; then there are no `sources`.
+    pub publisher: Option<SecondPublisher>,
     /// Plays the sources, all files, one after the other instead of treating them as fallbacks.
     pub playlist: bool,
     /// Starts again from the first file after the last one.
     pub repeat: bool,
     /// How RTP comes from an RTSP camera.
     pub rtsp_transport: RtspTransport,
-    /// The jitter buffer of RTSP and SRT sources.
+    /// The jitter buffer of publishers and of RTSP and SRT sources.
     pub latency: Duration,
     /// How a TLS source proves who it is.
     pub tls: TlsTrust,
@@ -44,6 +46,7 @@ impl RouteSpec {
         Self {
             id,
             sources,
+            publisher: None,
             playlist: false,
             repeat: false,
             rtsp_transport: RtspTransport::Auto,
@@ -54,6 +57,30 @@ impl RouteSpec {
             group: GroupLimits::default(),
             max_viewers: None,
             udp_ports: 0..=u16::MAX,
+        }
+    }
+}
+
+/// What happens to a publisher that comes while there is one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SecondPublisher {
+    /// It takes the place of the first.
+    #[default]
+    Replaces,
+    /// It is refused.
+    IsRefused,
+}
+
+impl SecondPublisher {
+    /// Every value, in the order in which help texts list them.
+    pub const ALL: [Self; 2] = [Self::Replaces, Self::IsRefused];
+
+    /// The name in config files and of the element's enum.
+    #[must_use]
+    pub const fn nick(self) -> &'static str {
+        match self {
+            Self::Replaces => "replace",
+            Self::IsRefused => "refuse",
         }
     }
 }

@@ -22,6 +22,11 @@ pub enum RouteState {
         /// When the next dial begins; `None` while one is under way.
         until: Option<Instant>,
     },
+    /// There is no publisher; whoever comes is taken.
+    Unpublished {
+        /// One sentence, without secrets.
+        reason: String,
+    },
     /// Somebody has to do something; the source may be dialled again, but slowly.
     Failed {
         /// One sentence, without secrets.
@@ -39,7 +44,7 @@ impl RouteState {
             Self::Idle => "idle",
             Self::Starting => "starting",
             Self::Running { .. } => "running",
-            Self::Waiting { .. } => "waiting",
+            Self::Waiting { .. } | Self::Unpublished { .. } => "waiting",
             Self::Failed { .. } => "failed",
         }
     }
@@ -48,7 +53,9 @@ impl RouteState {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Waiting { reason, .. } | Self::Failed { reason, .. } => Some(reason),
+            Self::Waiting { reason, .. }
+            | Self::Unpublished { reason }
+            | Self::Failed { reason, .. } => Some(reason),
             Self::Idle | Self::Starting | Self::Running { .. } => None,
         }
     }
@@ -60,7 +67,7 @@ impl RouteState {
             Self::Waiting { until, .. } | Self::Failed { until, .. } => {
                 until.map(|until| until.saturating_duration_since(now))
             }
-            Self::Idle | Self::Starting | Self::Running { .. } => None,
+            Self::Idle | Self::Starting | Self::Running { .. } | Self::Unpublished { .. } => None,
         }
     }
 
@@ -69,7 +76,11 @@ impl RouteState {
     pub const fn source(&self) -> Option<usize> {
         match self {
             Self::Running { source } => Some(*source),
-            Self::Idle | Self::Starting | Self::Waiting { .. } | Self::Failed { .. } => None,
+            Self::Idle
+            | Self::Starting
+            | Self::Waiting { .. }
+            | Self::Unpublished { .. }
+            | Self::Failed { .. } => None,
         }
     }
 }

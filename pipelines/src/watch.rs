@@ -116,7 +116,7 @@ impl Watch {
     }
 }
 
-/// What `sluicesrc` says of itself.
+/// What `sluicesrc` or `sluicewhipsrc` says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Report {
     state: String,
@@ -164,6 +164,9 @@ impl Report {
                 reason: reason(),
                 until,
             },
+            ("absent", _) => RouteState::Unpublished { reason: reason() },
+            // Its tracks are not known yet; what there was before says nothing about it.
+            ("connecting", RouteState::Unpublished { .. }) => RouteState::Starting,
             ("connecting", RouteState::Idle | RouteState::Starting) => RouteState::Starting,
             // Dialling again after a failure keeps the reason: it is still why there is no picture.
             ("connecting", RouteState::Failed { .. }) => RouteState::Failed {
@@ -288,6 +291,25 @@ mod tests {
                 ("failed", refused(), Some(30)),
                 ("failed", refused(), None),
                 ("failed", refused(), Some(30)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_path_without_its_publisher_waits_until_the_next_one_plays() {
+        let gone = || "Waiting for a publisher.".to_owned();
+        assert_eq!(
+            follow(vec![
+                report("absent", Some("Waiting for a publisher."), 0),
+                report("connecting", None, 0),
+                report("running", None, 0),
+                report("absent", Some("Waiting for a publisher."), 0),
+            ]),
+            [
+                ("waiting", gone(), None),
+                ("starting", String::new(), None),
+                ("running", String::new(), None),
+                ("waiting", gone(), None),
             ]
         );
     }

@@ -24,6 +24,8 @@ const PATH_KEYS: &[PathKey] = &[
     ("TLS_PIN", |path| &mut path.tls.pin),
     ("GROUP_BYTES", |path| &mut path.group.bytes),
     ("GROUP_SPAN", |path| &mut path.group.span),
+    ("PUBLISHER_SECOND", |path| &mut path.publisher.second),
+    ("PUBLISHER_ABSENT", |path| &mut path.publisher.absent),
 ];
 
 /// Lays the variables of `environment` that begin with `SLUICE_` over `raw`.

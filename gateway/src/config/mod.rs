@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod later;
 mod path;
+mod publisher;
 mod raw;
 mod raw_access;
 mod read;
@@ -23,7 +24,7 @@ mod units;
 
 pub use access::{AccessConfig, HookConfig, JwtConfig, JwtKeys};
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use path::PathConfig;
+pub use path::{AbsentPublisher, PathConfig};
 pub use server::TlsConfig;
 pub use units::Listen;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sluice_core::id::RouteId;
 use sluice_core::source::{Scheme, SourceUri};
-use sluice_pipelines::{RouteSpec, RtspTransport};
+use sluice_pipelines::{RouteSpec, RtspTransport, SecondPublisher};
 
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawPath, RawSource, Text};
-use super::{secret, units};
+use super::{publisher, secret, units};
 
 /// A path: its route, and when that runs.
 #[derive(Debug, Clone)]
@@ -22,6 +22,18 @@ pub struct PathConfig {
     pub idle_stop: Duration,
     /// How long a viewer's request waits for the source's tracks.
     pub start_timeout: Duration,
+    /// What a viewer is told who comes while there is no publisher.
+    pub absent: AbsentPublisher,
+}
+
+/// What happens to a viewer who comes while there is no publisher.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AbsentPublisher {
+    /// It is told at once, and when to come again.
+    #[default]
+    Refuse,
+    /// Its request waits for a publisher, as long as for any other source.
+    Wait,
 }
 
 impl PathConfig {
@@ -33,6 +45,7 @@ impl PathConfig {
             on_demand: true,
             idle_stop: Duration::from_secs(10),
             start_timeout: Duration::from_secs(10),
+            absent: AbsentPublisher::default(),
         }
     }
 }
@@ -75,12 +88,21 @@ pub(super) fn convert(
             &raw.place,
             &key,
             "has no source",
-            "add `source:` with a URI, such as rtsp://192.0.2.5/stream1",
+            "add `source:` with a URI, such as rtsp://192.0.2.5/stream1, or `publisher`",
         ));
         return None;
     };
-    let sources = sources(&key, &source, path.password_file.as_ref(), errors);
+    let publisher = publisher::entry(&source);
+    let sources = match publisher {
+        Some(entry) => {
+            publisher::check(&key, entry, &source, &path, errors);
+            Vec::new()
+        }
+        None => sources(&key, &source, path.password_file.as_ref(), errors),
+    };
+    let is_published = publisher.is_some();
     let mut config = PathConfig::new(id?, sources);
+    config.spec.publisher = is_published.then(SecondPublisher::default);
     Settings {
         prefix: "defaults",
         errors,
@@ -91,6 +113,10 @@ pub(super) fn convert(
         errors,
     }
     .apply(&path, &mut config);
+    if is_published {
+        // Whoever publishes must find it there, whether or not somebody watches.
+        config.on_demand = false;
+    }
     check_playlist(&key, &path, &config, errors);
     Some(config)
 }
@@ -145,15 +171,6 @@ fn source(
     entry: &Entry<String>,
     with_secret: Option<&str>,
 ) -> Result<SourceUri, ConfigError> {
-    if entry.value == "publisher" {
-        return Err(ConfigError::new(
-            &entry.place,
-            key,
-            "is not in this version (publishing by WHIP)",
-            "name a source that Sluice can fetch, such as rtsp:// or srt://",
-        )
-        .value(&entry.value));
-    }
     // The source's own sentence quotes the URI, less its secrets, and says what would be right.
     SourceUri::parse(with_secret.unwrap_or(&entry.value)).map_err(|wrong| {
         ConfigError::new(&entry.place, key, format!("cannot be used: {wrong}"), "")
@@ -161,11 +178,8 @@ fn source(
 }
 
 fn check_playlist(key: &str, raw: &RawPath, config: &PathConfig, errors: &mut Vec<ConfigError>) {
-    let all_files = config
-        .spec
-        .sources
-        .iter()
-        .all(|source| source.scheme() == Scheme::File);
+    let mut sources = config.spec.sources.iter();
+    let all_files = sources.len() > 0 && sources.all(|source| source.scheme() == Scheme::File);
     if let (true, false, Some(entry)) = (config.spec.playlist, all_files, &raw.playlist) {
         errors.push(
             ConfigError::new(
@@ -180,7 +194,7 @@ fn check_playlist(key: &str, raw: &RawPath, config: &PathConfig, errors: &mut Ve
 }
 
 /// Lays one level of keys over a path's settings.
-struct Settings<'a> {
+pub(super) struct Settings<'a> {
     prefix: &'a str,
     errors: &'a mut Vec<ConfigError>,
 }
@@ -221,7 +235,8 @@ impl Settings<'_> {
             units::duration,
             DURATION,
         );
-        self.apply_source(raw, spec);
+        publisher::apply(self, raw, path);
+        self.apply_source(raw, &mut path.spec);
     }
 
     fn apply_source(&mut self, raw: &RawPath, spec: &mut RouteSpec) {
@@ -294,7 +309,7 @@ impl Settings<'_> {
         );
     }
 
-    fn set<T>(
+    pub(super) fn set<T>(
         &mut self,
         key: &str,
         raw: &Text,

@@ -77,6 +77,7 @@ pub(super) struct RawPath {
     pub(super) max_viewers: Text,
     pub(super) tls: RawTls,
     pub(super) group: RawGroup,
+    pub(super) publisher: RawPublisher,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -91,6 +92,13 @@ pub(super) struct RawTls {
 pub(super) struct RawGroup {
     pub(super) bytes: Text,
     pub(super) span: Text,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPublisher {
+    pub(super) second: Text,
+    pub(super) absent: Text,
 }
 
 /// One value, or several in order.

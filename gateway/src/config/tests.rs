@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use sluice_pipelines::RtspTransport;
+use sluice_pipelines::{RtspTransport, SecondPublisher};
 
-use super::{Config, ConfigErrors, Listen};
+use super::{AbsentPublisher, Config, ConfigErrors, Listen};
 
 fn parse(text: &str) -> Result<Config, ConfigErrors> {
     Config::parse("sluice.yaml", text, &[])
@@ -72,6 +72,54 @@ fn a_path_overrides_the_defaults() {
 }
 
 #[test]
+fn a_publishers_path_always_runs_and_has_its_own_keys() {
+    let text = "defaults: {on_demand: true, publisher: {absent: wait}}\n\
+        paths:\n  a: {source: publisher, publisher: {second: refuse}, latency: 50ms}\n  \
+        b: {source: publisher}\n  c: {source: rtsp://h/1}\n";
+    let config = parse(text).unwrap();
+    let [a, b, c] = config.paths.values().collect::<Vec<_>>()[..] else {
+        panic!("three paths")
+    };
+    assert_eq!(a.spec.publisher, Some(SecondPublisher::IsRefused));
+    assert_eq!(b.spec.publisher, Some(SecondPublisher::Replaces));
+    assert_eq!(c.spec.publisher, None);
+    assert_eq!(a.absent, AbsentPublisher::Wait);
+    assert_eq!(a.spec.latency, Duration::from_millis(50));
+    assert_eq!(
+        (a.on_demand, b.on_demand, c.on_demand),
+        (false, false, true)
+    );
+    assert!(a.spec.sources.is_empty());
+}
+
+#[test]
+fn what_makes_no_sense_for_a_publisher_is_refused() {
+    for (text, parts) in [
+        (
+            "paths:\n  a:\n    source: [publisher, 'rtsp://h/1']\n",
+            ["sluice.yaml:3:", "`paths.a.source: publisher`", "alone"],
+        ),
+        (
+            "paths:\n  a:\n    source: publisher\n    on_demand: true\n",
+            ["sluice.yaml:4:", "`paths.a.on_demand`", "remove it"],
+        ),
+        (
+            "paths:\n  a:\n    source: publisher\n    publisher:\n      second: kick\n",
+            [
+                "sluice.yaml:5:",
+                "`paths.a.publisher.second: kick`",
+                "replace or refuse",
+            ],
+        ),
+    ] {
+        let said = refusal(text);
+        for part in parts {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_list_of_sources_keeps_its_order() {
     let config = parse("paths:\n  a:\n    source: [srt://h:9000, 'file:///a.mp4']\n").unwrap();
     let sources = &config.paths.values().next().unwrap().spec.sources;
@@ -103,10 +151,6 @@ fn every_refusal_names_file_line_key_and_remedy() {
         (
             "paths:\n  a:\n    source:\n      - rtsp://h/1\n      - gopher://h/1\n",
             &["sluice.yaml:5:", "gopher"],
-        ),
-        (
-            "paths:\n  a:\n    source: publisher\n",
-            &["sluice.yaml:3:", "not in this version", "rtsp://"],
         ),
         (
             "paths:\n  a:\n",

@@ -107,6 +107,8 @@ function fill(card, path) {
     part(name).title = value ?? "";
   }
   text(part("viewers"), count(path.viewers ?? 0, "viewer"));
+  part("publish").hidden = path.source !== "publisher";
+  part("publish").href = `${encodeURIComponent(path.id)}/publish`;
   if (path.state === "running") thumbnail(card, path.id);
 }
 

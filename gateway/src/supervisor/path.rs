@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gstsluicewebrtc::{ViewerEvent, Viewers};
+use gstsluicewebrtc::{Publishers, ViewerEvent, Viewers};
 use sluice_core::id::RouteId;
 use sluice_core::problem::Problem;
 use sluice_pipelines::{Event, Route, RouteError, RouteState};
@@ -36,6 +36,8 @@ pub(super) struct Snapshot {
     pub(super) state: RouteState,
     /// `None` while nothing runs.
     pub(super) viewers: Option<Viewers>,
+    /// `None` too where the source is no publisher.
+    pub(super) publishers: Option<Publishers>,
     /// Every track of the source has its pad: who joins earlier might get pictures without sound.
     pub(super) complete: bool,
     /// When the source began to play.
@@ -254,10 +256,11 @@ impl PathTask {
         };
         let played = matches!(state, RouteState::Running { .. });
         let complete = self.running.is_some() && (before.complete || played);
-        let viewers = self.running.as_ref().map(|running| running.route.viewers());
+        let route = self.running.as_ref().map(|running| &running.route);
         self.snapshot.send_replace(Snapshot {
             state,
-            viewers,
+            viewers: route.map(Route::viewers),
+            publishers: route.and_then(Route::publishers),
             complete,
             playing_since,
         });
@@ -297,6 +300,7 @@ fn log_change(before: &RouteState, now: &RouteState, config: &PathConfig) {
                 .map(|source| source.scheme().as_str());
             tracing::info!(source, scheme, "running");
         }
+        RouteState::Unpublished { reason } => tracing::info!(%reason, "no publisher"),
         RouteState::Waiting { reason, .. } => tracing::warn!(%reason, "waiting for the source"),
         RouteState::Failed { reason, .. } => tracing::error!(%reason, "failed"),
     }

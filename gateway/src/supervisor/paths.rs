@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use gstsluicewebrtc::{Viewers, http::Directory};
+use gstsluicewebrtc::http::{self, Directory};
+use gstsluicewebrtc::{Publishers, Viewers};
 use serde_json::{Value, json};
 use sluice_core::problem::Problem;
 use sluice_pipelines::RouteState;
 use tokio::sync::{oneshot, watch};
 
 use super::path::{Command, Handle, Snapshot};
+use crate::config::AbsentPublisher;
 
 /// A viewer whose source is not there is asked to come back after this long, when nothing better is known.
 const RETRY: Duration = Duration::from_secs(2);
@@ -86,6 +88,9 @@ impl Paths {
             .map_err(|_| going_down())?;
         let viewers = answer.await.map_err(|_| going_down())??;
         let mut snapshot = handle.snapshot.clone();
+        if handle.config.spec.publisher.is_some() {
+            published(handle).await?;
+        }
         let complete = complete(handle.snapshot.clone(), &viewers);
         tokio::select! {
             // Tracks that are known let a viewer in even while the source is away: it sees the last
@@ -98,6 +103,22 @@ impl Paths {
             problem = trouble(&mut snapshot) => Err(problem),
         }
     }
+}
+
+/// Resolves when there is a publisher; at once, or within the time that a source may take to start.
+async fn published(handle: &Handle) -> Result<(), Problem> {
+    let mut snapshot = handle.snapshot.clone();
+    let is_there = |now: &Snapshot| !matches!(now.state, RouteState::Unpublished { .. });
+    if handle.config.absent == AbsentPublisher::Wait {
+        let wait = snapshot.wait_for(is_there);
+        // Late or not, the state says it.
+        drop(tokio::time::timeout(handle.config.start_timeout, wait).await);
+    }
+    let state = snapshot.borrow().state.clone();
+    if matches!(state, RouteState::Unpublished { .. }) {
+        return Err(refusal(&state));
+    }
+    Ok(())
 }
 
 /// Resolves when every track is there and its format is known.
@@ -116,8 +137,31 @@ impl Directory for Paths {
         Box::pin(self.join_route(path))
     }
 
+    fn publishers<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Publishers, Problem>> {
+        Box::pin(async move {
+            let handle = self.handles.get(path).ok_or_else(|| unknown(path))?;
+            if handle.config.spec.publisher.is_none() {
+                return Err(http::no_publisher());
+            }
+            let mut snapshot = handle.snapshot.clone();
+            // Who comes as soon as the port is open must not be sent away because the route is a moment later.
+            let started = snapshot.wait_for(|now| now.publishers.is_some());
+            let started = tokio::time::timeout(handle.config.start_timeout, started).await;
+            let publishers = match started {
+                Ok(Ok(now)) => now.publishers.clone(),
+                Ok(Err(_)) | Err(_) => None,
+            };
+            publishers.ok_or_else(|| refusal(&handle.snapshot.borrow().state))
+        })
+    }
+
     fn knows(&self, path: &str) -> bool {
         self.handles.contains_key(path)
+    }
+
+    fn takes_publishers(&self, path: &str) -> bool {
+        let handle = self.handles.get(path);
+        handle.is_some_and(|handle| handle.config.spec.publisher.is_some())
     }
 
     fn status(&self, path: &str) -> Option<Value> {
@@ -144,6 +188,8 @@ async fn trouble(snapshot: &mut watch::Receiver<Snapshot>) -> Problem {
 pub(super) fn refusal(state: &RouteState) -> Problem {
     let retry_in = state.retry_in(Instant::now());
     match state {
+        // Not an error of anybody's: the draft of WHEP wants 409 where a live publication is required.
+        RouteState::Unpublished { reason } => Problem::new(409, reason.clone()).retry_after(RETRY),
         RouteState::Waiting { reason, .. } => {
             Problem::new(502, reason.clone()).retry_after(retry_in.unwrap_or(RETRY))
         }
@@ -174,10 +220,18 @@ fn going_down() -> Problem {
 
 fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
     let state = &snapshot.state;
-    let sources = &handle.config.spec.sources;
-    let source = sources
-        .get(state.source().unwrap_or_default())
-        .map(ToString::to_string);
+    let mut sources: Vec<_> = handle
+        .config
+        .spec
+        .sources
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if handle.config.spec.publisher.is_some() {
+        sources.push("publisher".to_owned());
+    }
+    let source = sources.get(state.source().unwrap_or_default());
+    let publisher = snapshot.publishers.as_ref().and_then(Publishers::live);
     let tracks = snapshot
         .viewers
         .as_ref()
@@ -197,7 +251,8 @@ fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
         "id": super::path::name(&handle.config).as_str(),
         "state": state.name(),
         "source": source,
-        "sources": sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "sources": sources,
+        "publisher": publisher,
         "on_demand": handle.config.on_demand,
         "reason": state.reason(),
         "retry_in_ms": state.retry_in(now).map(millis),

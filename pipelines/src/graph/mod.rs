@@ -4,7 +4,7 @@ mod audio;
 
 use gst::glib;
 use gst::prelude::*;
-use gstsluicewebrtc::WhepSink;
+use gstsluicewebrtc::{Publishers, WhepSink, WhipSrc};
 
 use crate::error::RouteError;
 use crate::require::package_of;
@@ -16,10 +16,12 @@ use crate::uri;
 pub(crate) struct Graph {
     pub(crate) pipeline: gst::Pipeline,
     pub(crate) sink: WhepSink,
+    /// Whoever publishes, where the route has no other source.
+    pub(crate) publishers: Option<Publishers>,
 }
 
 impl Graph {
-    /// Makes `sluicesrc` and `sluicewhepsink`, and links them track by track as tracks appear.
+    /// Makes `sluicesrc` or `sluicewhipsrc`, and `sluicewhepsink`, and links them track by track as tracks appear.
     pub(crate) fn build(spec: &RouteSpec) -> Result<Self, RouteError> {
         let refused = |what: glib::BoolError| RouteError::Build {
             route: spec.id.clone(),
@@ -30,8 +32,7 @@ impl Graph {
             .build();
         // One clock for all routes, whatever elements offer: live sources are timed by when they arrive.
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
-        let source = make(spec, "sluicesrc")?;
-        configure_source(&source, spec).map_err(refused)?;
+        let (source, publishers) = make_source(spec)?;
         let sink = make(spec, "sluicewhepsink")?
             .downcast::<WhepSink>()
             .map_err(|_| RouteError::Build {
@@ -56,8 +57,36 @@ impl Graph {
                 );
             }
         });
-        Ok(Self { pipeline, sink })
+        Ok(Self {
+            pipeline,
+            sink,
+            publishers,
+        })
     }
+}
+
+fn make_source(spec: &RouteSpec) -> Result<(gst::Element, Option<Publishers>), RouteError> {
+    let Some(second) = spec.publisher else {
+        let source = make(spec, "sluicesrc")?;
+        configure_source(&source, spec).map_err(|what| RouteError::Build {
+            route: spec.id.clone(),
+            what: what.message.to_string(),
+        })?;
+        return Ok((source, None));
+    };
+    let source = make(spec, "sluicewhipsrc")?
+        .downcast::<WhipSrc>()
+        .map_err(|_| RouteError::Build {
+            route: spec.id.clone(),
+            what: "another sluicewhipsrc is registered".to_owned(),
+        })?;
+    source.set_property("path", spec.id.as_str());
+    source.set_property("udp-port-min", u32::from(*spec.udp_ports.start()));
+    source.set_property("udp-port-max", u32::from(*spec.udp_ports.end()));
+    source.set_property("latency", millis(spec.latency));
+    source.set_property_from_str("policy", second.nick());
+    let publishers = source.publishers();
+    Ok((source.upcast(), Some(publishers)))
 }
 
 fn configure_source(source: &gst::Element, spec: &RouteSpec) -> Result<(), glib::BoolError> {
