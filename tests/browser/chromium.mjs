@@ -14,6 +14,11 @@ const browser = await chromium.launch({
     '--disable-component-update',
     '--disable-sync',
     '--autoplay-policy=no-user-gesture-required',
+    // A moving picture and a beep as camera and microphone, granted without a question.
+    '--use-fake-device-for-media-stream',
+    '--use-fake-ui-for-media-stream',
+    // Browsers give cameras to HTTPS and localhost only; the tests' gateway is on another host.
+    ...(process.env.SECURE_ORIGIN ? [`--unsafely-treat-insecure-origin-as-secure=${process.env.SECURE_ORIGIN}`] : []),
   ],
 });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });

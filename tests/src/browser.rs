@@ -99,6 +99,8 @@ impl Browser {
         };
         let mut command = netns.command("node");
         command.current_dir(folder).args([script, mode, url]);
+        let origin = url::Url::parse(url).map(|url| url.origin().ascii_serialization());
+        command.env("SECURE_ORIGIN", origin.unwrap_or_default());
         let process = Process::spawn(script, &mut command);
         let browser = Self { process, engine };
         browser
@@ -172,6 +174,11 @@ impl Browser {
     /// Makes the window as small as a phone's, or as large as a desk's.
     pub fn resize(&mut self, width: u32, height: u32) {
         self.command(&format!("size {width} {height}"));
+    }
+
+    /// Clicks what this CSS selector finds.
+    pub fn click(&mut self, selector: &str) {
+        self.command(&format!("click {selector}"));
     }
 
     /// Writes a screenshot.

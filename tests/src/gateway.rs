@@ -184,6 +184,11 @@ impl Gateway {
         self.folder.path()
     }
 
+    /// The WHIP URL of a path.
+    pub fn whip(&self, path: &str) -> String {
+        self.at(&format!("{path}/whip"))
+    }
+
     /// Its process, for pids and signals.
     pub fn process(&self) -> &Process {
         &self.process

@@ -19,6 +19,7 @@ pub mod netns;
 pub mod picture;
 pub mod proc;
 pub mod process;
+pub mod publisher;
 pub mod stamp;
 pub mod tone;
 pub mod viewer;

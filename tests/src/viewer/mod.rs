@@ -3,7 +3,7 @@
 //! One thread drives all viewers of a [`Viewers`], so that a hundred of them cost little.
 
 pub mod rtp;
-mod sdp;
+pub(crate) mod sdp;
 mod session;
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};

@@ -40,7 +40,7 @@ fn rtpmap(line: &str) -> Option<(usize, &str)> {
 }
 
 /// The answer without candidates that a viewer at `local` cannot use.
-pub(super) fn usable_answer(answer: &str, local: IpAddr) -> String {
+pub(crate) fn usable_answer(answer: &str, local: IpAddr) -> String {
     let keep = |line: &&str| !line.starts_with("a=candidate:") || usable(line, local);
     join(
         answer
@@ -74,7 +74,7 @@ pub(super) fn has_nack(sdp: &str) -> bool {
 }
 
 /// The offer with a certificate's fingerprint that nobody has.
-pub(super) fn with_false_fingerprint(offer: &str) -> String {
+pub(crate) fn with_false_fingerprint(offer: &str) -> String {
     join(offer.lines().map(|line| {
         if line.starts_with("a=fingerprint:sha-256 ") {
             FALSE_FINGERPRINT
@@ -82,6 +82,23 @@ pub(super) fn with_false_fingerprint(offer: &str) -> String {
             line
         }
     }))
+}
+
+/// The offer without its candidates.
+pub(crate) fn without_candidates(offer: &str) -> String {
+    join(
+        offer
+            .lines()
+            .filter(|line| !line.starts_with("a=candidate:") && *line != "a=end-of-candidates"),
+    )
+}
+
+/// The payload type that an answer takes for a kind: the first one of its section.
+pub(crate) fn first_payload(answer: &str, kind: &str) -> Option<u8> {
+    let head = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("m=")?.strip_prefix(kind))?;
+    head.split_whitespace().nth(2)?.parse().ok()
 }
 
 const FALSE_FINGERPRINT: &str = "a=fingerprint:sha-256 \

@@ -13,21 +13,26 @@ use sluice_tests::{picture, tone};
 use crate::{secs, serving};
 
 /// A browser's host: Chromium needs an address that is not loopback.
-struct Desk {
-    netns: Netns,
+pub(crate) struct Desk {
+    pub(crate) netns: Netns,
     machine: Ipv4Addr,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let netns = Netns::new();
         let (machine, _) = netns.join_machine();
         Self { netns, machine }
     }
 
     /// Opens the player of the path `cam`.
-    fn open(&self, engine: Engine, gateway: &Gateway) -> Browser {
-        let url = gateway.at_host(&self.machine.to_string(), "cam");
+    pub(crate) fn open(&self, engine: Engine, gateway: &Gateway) -> Browser {
+        self.open_page(engine, gateway, "cam")
+    }
+
+    /// Opens any page of the gateway.
+    pub(crate) fn open_page(&self, engine: Engine, gateway: &Gateway, page: &str) -> Browser {
+        let url = gateway.at_host(&self.machine.to_string(), page);
         Browser::open(engine, &self.netns, &url)
     }
 }
@@ -36,7 +41,7 @@ impl Desk {
 const DECODED: f64 = 0.9;
 
 /// Watches for 10 s: nearly all frames decoded, the known picture moving, the known tone.
-fn shows_all(browser: &Browser, rate: u32, sound: bool) {
+pub(crate) fn shows_all(browser: &Browser, rate: u32, sound: bool) {
     browser.until_playing(secs(30));
     let seen = browser.watch(secs(10));
     smooth(&seen, rate);
@@ -53,7 +58,7 @@ fn shows_all(browser: &Browser, rate: u32, sound: bool) {
 }
 
 /// Enough frames decoded, and no two pictures the same.
-fn smooth(seen: &[Report], rate: u32) {
+pub(crate) fn smooth(seen: &[Report], rate: u32) {
     decoded(seen, rate);
     let still = seen
         .windows(2)

@@ -16,6 +16,7 @@ mod errors;
 mod faults;
 mod network;
 mod presets;
+mod publish;
 mod redial;
 mod soak;
 mod sources;

@@ -7,6 +7,7 @@ use sluice_tests::camera::Camera;
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::process::{Process, free_tcp_port, free_udp_port, our_binary};
+use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::viewer::{ViewerOptions, Viewers};
 use sluice_tests::wait::within;
 
@@ -18,6 +19,7 @@ struct Scene {
     file: PathBuf,
     srt: u16,
     http: u16,
+    whip: u16,
 }
 
 impl Scene {
@@ -27,6 +29,7 @@ impl Scene {
             file: children::media(Media::Mp4),
             srt: free_udp_port(),
             http: free_tcp_port(),
+            whip: free_tcp_port(),
         }
     }
 
@@ -35,6 +38,7 @@ impl Scene {
             .replace("/srv/media/film.mp4", &self.file.display().to_string())
             .replace("srt://:9000", &format!("srt://:{}", self.srt))
             .replace("127.0.0.1:8889", &format!("127.0.0.1:{}", self.http))
+            .replace("127.0.0.1:8888", &format!("127.0.0.1:{}", self.whip))
     }
 
     /// The SRT caller that the preset listens for; other presets do not hear it.
@@ -44,8 +48,15 @@ impl Scene {
         srt.then(|| children::ffmpeg_sends(&children::media(Media::Ts), &url))
     }
 
+    /// The publisher that the preset waits for: in the gateway at the one port, else at its own.
+    fn publisher(&self, preset: &Path, port: u16) -> Option<Publisher> {
+        let url = format!("http://127.0.0.1:{port}/live/whip");
+        let publishes = preset.ends_with("publisher-to-whep");
+        publishes.then(|| Publisher::start(&url, &PublisherOptions::default()))
+    }
+
     /// A viewer gets a picture and goes on getting it.
-    fn plays(&self, preset: &Path, process: &mut Process) {
+    fn plays(&self, preset: &Path, process: &mut Process, whip: u16) {
         let url = format!("http://127.0.0.1:{}/live/whep", self.http);
         let up = within(secs(30), || {
             std::net::TcpStream::connect(("127.0.0.1", self.http)).ok()
@@ -57,6 +68,7 @@ impl Scene {
             process.log()
         );
         let _caller = self.caller(preset);
+        let _publisher = self.publisher(preset, whip);
         let viewers = Viewers::new();
         let viewer = within(secs(30), || {
             let viewer = viewers.join(&url, ViewerOptions::default());
@@ -90,7 +102,7 @@ fn runs_in_the_gateway(name: &str) {
     let mut gateway = GatewayOptions::new()
         .yaml_text(&scene.localise(&yaml))
         .spawn();
-    scene.plays(&preset, gateway.process_mut());
+    scene.plays(&preset, gateway.process_mut(), scene.http);
 }
 
 fn runs_in_gst_launch(name: &str) {
@@ -106,7 +118,7 @@ fn runs_in_gst_launch(name: &str) {
     let mut command = Command::new("bash");
     command.args(["-c", &line]).env("GST_PLUGIN_PATH", folder);
     let mut process = Process::spawn("gst-launch", &mut command);
-    scene.plays(&preset, &mut process);
+    scene.plays(&preset, &mut process, scene.whip);
 }
 
 #[test]
@@ -122,6 +134,7 @@ fn every_preset_has_a_test() {
         names,
         [
             "file-loop-to-whep",
+            "publisher-to-whep",
             "rtsp-to-whep",
             "srt-to-whep",
             "test-to-whep"
@@ -137,6 +150,16 @@ fn file_loop_to_whep_runs_in_the_gateway() {
 #[test]
 fn file_loop_to_whep_runs_in_gst_launch() {
     runs_in_gst_launch("file-loop-to-whep");
+}
+
+#[test]
+fn publisher_to_whep_runs_in_the_gateway() {
+    runs_in_the_gateway("publisher-to-whep");
+}
+
+#[test]
+fn publisher_to_whep_runs_in_gst_launch() {
+    runs_in_gst_launch("publisher-to-whep");
 }
 
 #[test]

@@ -9,6 +9,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("libgstsluiceingest.so", "sluicesrc"),
     ("libgstsluicecodec.so", "sluicetranscode"),
     ("libgstsluicewebrtc.so", "sluicewhepsink"),
+    ("libgstsluicewebrtc.so", "sluicewhipsrc"),
 ];
 
 /// The folder of the built libraries: two above this test's executable (target/debug/deps/rules-…).

@@ -125,6 +125,7 @@ fn readme_names_both_commands_and_every_element() {
         "sluicesrc",
         "sluicetranscode",
         "sluicewhepsink",
+        "sluicewhipsrc",
     ] {
         assert!(readme.contains(word), "README.md does not name {word}");
     }

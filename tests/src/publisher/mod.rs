@@ -1,0 +1,182 @@
+//! WHIP publishers inside the test's own process: str0m over plain UDP, with pictures and sound that GStreamer
+//! encodes.
+
+mod media;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, park_timeout};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::artifacts;
+use crate::http::{Client, Reply};
+use crate::viewer::outward_address;
+use crate::viewer::rtp::Payload;
+use crate::wait::within;
+use media::Media;
+use session::Session;
+
+/// How often the socket is read and packets are sent.
+const TICK: Duration = Duration::from_millis(2);
+
+/// What the publisher is like.
+#[derive(Debug, Clone)]
+pub struct PublisherOptions {
+    /// The codec of the known picture; `None` sends sound alone.
+    pub video: Option<Payload>,
+    /// Sends the known tone, as Opus.
+    pub audio: bool,
+    /// Of the picture.
+    pub size: (u32, u32),
+    /// Puts a fingerprint into the offer that is not its certificate's.
+    pub false_fingerprint: bool,
+    /// Leaves its candidates out of the offer, as ffmpeg and libdatachannel do.
+    pub no_candidates: bool,
+}
+
+impl Default for PublisherOptions {
+    fn default() -> Self {
+        Self {
+            video: Some(Payload::H264),
+            audio: true,
+            size: (1280, 720),
+            false_fingerprint: false,
+            no_candidates: false,
+        }
+    }
+}
+
+/// What a publisher has done so far.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Whether ICE and DTLS are up.
+    pub connected: bool,
+    /// RTP packets sent.
+    pub packets: u64,
+    /// Key frames that it was asked for.
+    pub key_frames_asked: u64,
+    /// Packets that were asked for again.
+    pub nacks: u64,
+    /// Whether it ended, and why if by itself.
+    pub closed: bool,
+    /// Why it ended.
+    pub error: Option<String>,
+}
+
+/// One publisher; dropping it makes it vanish without a word.
+pub struct Publisher {
+    session: Arc<Mutex<Session>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    client: Client,
+    /// The answer to its POST.
+    pub reply: Reply,
+    /// Its offer.
+    pub offer: String,
+}
+
+impl Publisher {
+    /// POSTs an offer to a WHIP URL. The reply may be a refusal: see [`Publisher::reply`].
+    ///
+    /// # Panics
+    /// When the server does not speak HTTP, or its answer is no SDP.
+    pub fn join(url: &str, options: &PublisherOptions) -> Self {
+        str0m::crypto::from_feature_flags().install_process_default();
+        let (mut session, offer) = Session::new(outward_address(), options)
+            .unwrap_or_else(|e| panic!("the publisher cannot make an offer: {e}"));
+        let client = Client::default();
+        let reply = client.post_sdp(url, &offer);
+        artifacts::note("publish-offer.sdp", &offer);
+        artifacts::note("publish-answer.sdp", &reply.body);
+        let stop = Arc::new(AtomicBool::new(reply.status != 201));
+        if reply.status == 201
+            && let Err(e) = session.on_answer(&reply.body, Instant::now())
+        {
+            panic!("{url}: {e}\n--- offer\n{offer}\n--- answer\n{}", reply.body);
+        }
+        let session = Arc::new(Mutex::new(session));
+        let thread = (reply.status == 201).then(|| {
+            let media = Media::start(options);
+            let (session, stop) = (Arc::clone(&session), Arc::clone(&stop));
+            std::thread::spawn(move || drive(&session, &media, &stop))
+        });
+        Self {
+            session,
+            stop,
+            thread,
+            client,
+            reply,
+            offer,
+        }
+    }
+
+    /// Publishes and waits until it is connected.
+    ///
+    /// # Panics
+    /// When it is refused, or not connected in time.
+    pub fn start(url: &str, options: &PublisherOptions) -> Self {
+        let publisher = Self::join(url, options);
+        assert_eq!(
+            publisher.reply.status, 201,
+            "{url}: {}",
+            publisher.reply.body
+        );
+        let connected = || publisher.published().connected.then_some(());
+        within(Duration::from_secs(15), connected)
+            .unwrap_or_else(|| panic!("not connected: {:?}", publisher.published()));
+        publisher
+    }
+
+    /// What it has done so far.
+    pub fn published(&self) -> Published {
+        self.session.lock().published()
+    }
+
+    /// Waits until it was closed by the server.
+    pub fn wait_closed(&self, limit: Duration) -> bool {
+        within(limit, || self.published().closed.then_some(())).is_some()
+    }
+
+    /// Ends the session by its `Location`.
+    ///
+    /// # Panics
+    /// When the server gave none.
+    pub fn delete(&self) -> Reply {
+        let location = self.reply.location.clone().expect("a 201 has a Location");
+        self.client.request("DELETE", &location, &[], "")
+    }
+
+    /// Closes DTLS and nothing more.
+    pub fn hang_up(self) {
+        self.session.lock().hang_up(Instant::now());
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn drive(session: &Mutex<Session>, media: &Media, stop: &AtomicBool) {
+    let mut buffer = vec![0; 2048];
+    while !stop.load(Ordering::Acquire) {
+        let now = Instant::now();
+        let mut session = session.lock();
+        while let Some(packet) = media.next() {
+            session.send(&packet, now);
+        }
+        session.poll(&mut buffer, now);
+        if session.wants_key_frame() {
+            media.force_key_frame();
+        }
+        drop(session);
+        park_timeout(TICK);
+    }
+}
