@@ -27,14 +27,14 @@ impl Peer {
             if !info.buffer().is_some_and(|buffer| is_alert(buffer)) {
                 return gst::PadProbeReturn::Ok;
             }
+            let Some(next) = pad.peer() else {
+                return gst::PadProbeReturn::Ok;
+            };
             // Pushed from here: a probe is called before its packet goes on, and the pipeline stops as
             // soon as the packet is known to have left.
-            let (Some(next), Some(gst::PadProbeData::Buffer(alert))) =
-                (pad.peer(), info.data.take())
-            else {
-                return gst::PadProbeReturn::Drop;
-            };
-            info.flow_res = next.chain(alert);
+            if let Some(gst::PadProbeData::Buffer(alert)) = info.data.take() {
+                info.flow_res = next.chain(alert);
+            }
             // Full or gone: it has been said already.
             let _sent = sent.try_send(());
             gst::PadProbeReturn::Handled
@@ -54,6 +54,8 @@ fn is_alert(record: &gst::BufferRef) -> bool {
     const ALERT: u8 = 21;
     const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
     let mut first = [0];
-    record.copy_to_slice(0, &mut first).is_ok()
+    // Copying more than there is panics.
+    record.size() > 0
+        && record.copy_to_slice(0, &mut first).is_ok()
         && (first == [ALERT] || UNIFIED_HEADER.contains(&first[0]))
 }
