@@ -8,6 +8,7 @@ mod actions;
 mod fanout;
 pub mod http;
 mod listen;
+mod own_server;
 mod packetize;
 mod peer;
 mod producer;

@@ -24,12 +24,13 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens and serves one path; `/` leads to `home`, the path's page.
+    /// Listens and serves one path; `/` leads to its page.
     ///
     /// # Errors
     ///
     /// The address cannot be used, or there are no threads.
-    pub(crate) fn start(address: SocketAddr, home: &str, path: OnePath) -> std::io::Result<Self> {
+    pub(crate) fn start(address: SocketAddr, path: OnePath) -> std::io::Result<Self> {
+        let home = path.home();
         let socket = TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
         let url = format!("http://{}{home}", socket.local_addr()?);
@@ -39,7 +40,6 @@ impl Listener {
             .enable_all()
             .build()?;
         let cancel = CancellationToken::new();
-        let home = home.to_owned();
         let routes = router(Arc::new(path)).route(
             "/",
             axum::routing::get(move || async move { axum::response::Redirect::temporary(&home) }),
@@ -103,6 +103,14 @@ impl OnePath {
             path: path.to_owned(),
             viewers: None,
             publishers: Some(publishers),
+        }
+    }
+
+    /// Gives the path of the page for people.
+    fn home(&self) -> String {
+        match self.publishers {
+            Some(_) => format!("/{}/publish", self.path),
+            None => format!("/{}", self.path),
         }
     }
 }

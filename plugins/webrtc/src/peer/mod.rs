@@ -12,9 +12,12 @@ use gst::glib;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCBundlePolicy, WebRTCPeerConnectionState as ConnectionState};
 use sluice_core::sdp::AnswerEdit;
+use sluice_core::whep::Patch;
 use sluice_core::{Fingerprint, Problem, SessionId, TrickleFragment};
 
 use crate::transport::Transport;
+use crate::viewers::{Joined, Patched};
+use crate::worker;
 
 pub(crate) use certificate::{Certificate, ours as our_certificate};
 pub(crate) use negotiate::with_formats;
@@ -177,9 +180,27 @@ impl Peer {
             .is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, offered))
     }
 
+    /// Does what a PATCH asks for.
+    ///
+    /// # Errors
+    ///
+    /// 422 for an ICE restart.
+    pub(crate) fn patch(&self, places: &Places, patch: &Patch) -> Result<Patched, Problem> {
+        match patch {
+            Patch::Trickle(fragment) => {
+                self.add_candidates(places, fragment);
+                Ok(Patched::Trickled)
+            }
+            Patch::Restart(_fragment) => Err(Problem::new(
+                422,
+                "ICE cannot be restarted in this session; POST an offer for a new one",
+            )),
+        }
+    }
+
     /// Takes a fragment's candidates. webrtcbin queues them; this does not wait. With everything bundled there
     /// is one transport, and what names no section means that one.
-    pub(crate) fn add_candidates(&self, places: &Places, fragment: &TrickleFragment) {
+    fn add_candidates(&self, places: &Places, fragment: &TrickleFragment) {
         for (mid, candidate) in fragment.candidates() {
             if !candidate.usable() {
                 continue;
@@ -217,6 +238,23 @@ pub(crate) fn is_who_it_said(dtlssrtpdec: &gst::Element, offered: &Fingerprint) 
         .downcast_ref::<gst::Bin>()
         .and_then(|bin| find(bin, "dtlsdec"));
     dtlsdec.is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, offered))
+}
+
+/// Lets a worker make a session, and waits for it. `unwanted` closes one whose client did not wait.
+pub(crate) async fn make_session<S: Send + 'static>(
+    run: impl FnOnce() -> Result<(S, Joined), Problem> + Send + 'static,
+    unwanted: impl FnOnce(S) + Send + 'static,
+) -> Result<Joined, Problem> {
+    let (reply, made) = tokio::sync::oneshot::channel();
+    worker::run(move || {
+        if let Err(Ok((session, _))) = reply.send(run()) {
+            unwanted(session);
+        }
+    });
+    let (_session, joined) = made
+        .await
+        .map_err(|_panicked| Problem::new(500, "the session could not be built"))??;
+    Ok(joined)
 }
 
 /// Gives a session its name, and 12 bytes for its entity tag.

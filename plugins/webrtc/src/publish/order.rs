@@ -12,9 +12,10 @@ use sluice_core::{Codec, Offer, Problem, SessionId};
 use super::gate::Gate;
 use super::session::{Beginning, Publisher};
 use super::{Ingress, Settings};
-use crate::peer::{Peer, Time, our_certificate, random_names, unavailable, with_formats};
+use crate::peer::{
+    Peer, Time, make_session, our_certificate, random_names, unavailable, with_formats,
+};
 use crate::viewers::Joined;
-use crate::worker;
 
 /// What the blocking part needs.
 struct Order {
@@ -55,16 +56,11 @@ pub(crate) async fn publish(ingress: Arc<Ingress>, text: &str) -> Result<Joined,
         time,
         created,
     };
-    let (reply, made) = tokio::sync::oneshot::channel();
-    worker::run(move || {
-        if let Err(Ok((session, _))) = reply.send(order.run()) {
-            session.close("it did not wait for its answer");
-        }
-    });
-    let (_session, joined) = made
-        .await
-        .map_err(|_panicked| Problem::new(500, "the session could not be built"))??;
-    Ok(joined)
+    make_session(
+        move || order.run(),
+        |session| session.close("it did not wait for its answer"),
+    )
+    .await
 }
 
 impl Order {

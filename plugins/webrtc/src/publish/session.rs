@@ -8,7 +8,7 @@ use gst::prelude::*;
 use gst_webrtc::{WebRTCPeerConnectionState as ConnectionState, WebRTCRTPTransceiver};
 use parking_lot::{Condvar, Mutex};
 use sluice_core::sdp::Role;
-use sluice_core::whep::{CloseReason, Patch, Session as Machine};
+use sluice_core::whep::{CloseReason, Session as Machine};
 use sluice_core::whip::{Accepted, DEADLINES};
 use sluice_core::{KeyFrameGate, Kind, Offer, Problem, SessionId};
 
@@ -315,16 +315,7 @@ impl Publisher {
             }
             state.machine.on_patch(content_type, if_match, body)?
         };
-        match patch {
-            Patch::Trickle(fragment) => {
-                self.peer.add_candidates(&self.places, &fragment);
-                Ok(Patched::Trickled)
-            }
-            Patch::Restart(_fragment) => Err(Problem::new(
-                422,
-                "ICE cannot be restarted in this session; POST an offer for a new one",
-            )),
-        }
+        self.peer.patch(&self.places, &patch)
     }
 
     /// Gives what is known of the publisher.

@@ -26,8 +26,7 @@ pub(super) fn lead(ulpfecenc: &gst::Element, taken: &Arc<AtomicU64>) {
             return gst::PadProbeReturn::Ok;
         }
         let exit = exit.get_or_init(|| exit_of(&ulpfecenc.upgrade()?));
-        let (Some(exit), true) = (exit.as_ref().and_then(|pad| pad.upgrade()), is_list(info))
-        else {
+        let Some(exit) = exit.as_ref().and_then(|pad| pad.upgrade()) else {
             return gst::PadProbeReturn::Ok;
         };
         if let Some(gst::PadProbeData::BufferList(list)) = info.data.take() {
@@ -38,14 +37,14 @@ pub(super) fn lead(ulpfecenc: &gst::Element, taken: &Arc<AtomicU64>) {
     });
 }
 
-fn is_list(info: &gst::PadProbeInfo<'_>) -> bool {
-    matches!(info.data, Some(gst::PadProbeData::BufferList(_)))
-}
-
 /// The source pad of the RED encoder, if nothing is to be encoded.
 fn exit_of(ulpfecenc: &gst::Element) -> Option<gst::glib::WeakRef<gst::Pad>> {
-    let is_off = ulpfecenc.property::<u32>("pt") == NO_FEC;
+    if ulpfecenc.property::<u32>("pt") != NO_FEC {
+        return None;
+    }
     let redenc = ulpfecenc.static_pad("src")?.peer()?.parent_element()?;
-    let is_redenc = redenc.factory().is_some_and(|f| f.name() == "rtpredenc");
-    (is_off && is_redenc).then(|| redenc.static_pad("src").map(|pad| pad.downgrade()))?
+    if redenc.factory()?.name() != "rtpredenc" {
+        return None;
+    }
+    Some(redenc.static_pad("src")?.downgrade())
 }

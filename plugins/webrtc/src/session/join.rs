@@ -11,10 +11,9 @@ use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
 use super::build::{self, Section};
 use super::{Beginning, Session};
 use crate::fanout::{Class, Lane, Member};
-use crate::peer::{Time, our_certificate, random_names, unavailable, with_formats};
+use crate::peer::{Time, make_session, our_certificate, random_names, unavailable, with_formats};
 use crate::producer::{Offered, Producer};
 use crate::viewers::Joined;
-use crate::worker;
 
 /// Sessions of one producer that may be on their way at a time: each holds a port and six threads, and
 /// one that never connects does so for 30 s.
@@ -73,16 +72,11 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
         time,
         created,
     };
-    let (reply, made) = tokio::sync::oneshot::channel();
-    worker::run(move || {
-        if let Err(Ok((session, _))) = reply.send(order.run()) {
-            session.close("the client did not wait for its answer");
-        }
-    });
-    let (_session, joined) = made
-        .await
-        .map_err(|_panicked| Problem::new(500, "the session could not be built"))??;
-    Ok(joined)
+    make_session(
+        move || order.run(),
+        |session| session.close("the client did not wait for its answer"),
+    )
+    .await
 }
 
 /// Decides which track goes into which section of the offer.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use sluice_core::Problem;
-use sluice_core::whep::Patch;
 
 use super::{Phase, Session};
 use crate::viewers::{Patched, no_session};
@@ -27,15 +26,6 @@ impl Session {
             }
             state.machine.on_patch(content_type, if_match, body)?
         };
-        match patch {
-            Patch::Trickle(fragment) => {
-                self.peer.add_candidates(&self.places, &fragment);
-                Ok(Patched::Trickled)
-            }
-            Patch::Restart(_fragment) => Err(Problem::new(
-                422,
-                "ICE cannot be restarted in this session; POST an offer for a new one",
-            )),
-        }
+        self.peer.patch(&self.places, &patch)
     }
 }

@@ -13,6 +13,7 @@ use super::input::Input;
 use super::settings::Settings;
 use super::signals;
 use crate::listen::{Listener, OnePath};
+use crate::own_server::{OwnServer, number};
 use crate::producer::Producer;
 use crate::viewers::Viewers;
 
@@ -56,30 +57,12 @@ impl WhepSink {
         self.producer().start(settings.limits()).map_err(|error| {
             gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["no thread: {error}"])
         })?;
-        let Some(address) = settings.listen else {
-            return Ok(());
-        };
-        let path = settings.path.as_str();
-        let home = format!("/{path}");
-        let directory = OnePath::watching(path, self.viewers());
-        let listener = Listener::start(address, &home, directory).map_err(|error| {
-            gst::error_msg!(
-                gst::ResourceError::OpenWrite,
-                ["cannot listen on {address}: {error}"]
-            )
-        })?;
-        let url = listener.url();
-        gst::info!(CAT, imp = self, "Listening on {url}");
-        let structure = gst::Structure::builder("sluice-listening")
-            .field("url", &url)
-            .build();
-        self.state.lock().listener = Some(listener);
-        let message = gst::message::Element::builder(structure)
-            .src(&*self.obj())
-            .build();
-        if self.obj().post_message(message).is_err() {
-            gst::debug!(CAT, imp = self, "nobody reads the bus");
-        }
+        let watching = |path: &str| OnePath::watching(path, self.viewers());
+        let listener = settings
+            .server
+            .listen(self.obj().upcast_ref(), *CAT, watching)
+            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ["{error}"]))?;
+        self.state.lock().listener = listener;
         Ok(())
     }
 
@@ -136,33 +119,17 @@ impl ObjectImpl for WhepSink {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let refused = |why: &str| gst::warning!(CAT, imp = self, "{} ignored: {why}", pspec.name());
         let mut settings = self.settings.lock();
         let number = || value.get::<u32>().unwrap_or_default();
-        let port = || u16::try_from(number()).unwrap_or(u16::MAX);
         match pspec.name() {
-            "listen" => match value.get::<Option<String>>().ok().flatten() {
-                None => settings.listen = None,
-                Some(text) => match text.parse() {
-                    Ok(address) => settings.listen = Some(address),
-                    Err(_invalid) => refused("it must be ADDRESS:PORT, such as 127.0.0.1:8889"),
-                },
-            },
-            "path" => match value
-                .get::<String>()
-                .ok()
-                .and_then(|text| text.parse().ok())
-            {
-                Some(path) => settings.path = path,
-                None => refused("it must be 1 to 64 of a-z 0-9 - _"),
-            },
-            "udp-port-min" => settings.udp_port_min = port(),
-            "udp-port-max" => settings.udp_port_max = port(),
-            "stun-server" => settings.stun_server = value.get().ok().flatten(),
             "max-viewers" => settings.max_viewers = number(),
             "group-bytes" => settings.set_group_bytes(number()),
             "group-span" => settings.set_group_span_ms(number()),
-            _ => {}
+            name => {
+                if let Err(why) = settings.server.set(name, value) {
+                    gst::warning!(CAT, imp = self, "{name} ignored: {why}");
+                }
+            }
         }
     }
 
@@ -178,59 +145,21 @@ impl ObjectImpl for WhepSink {
         }
         let settings = self.settings.lock();
         match pspec.name() {
-            "listen" => settings
-                .listen
-                .map(|address| address.to_string())
-                .to_value(),
-            "path" => settings.path.as_str().to_value(),
-            "udp-port-min" => u32::from(settings.udp_port_min).to_value(),
-            "udp-port-max" => u32::from(settings.udp_port_max).to_value(),
-            "stun-server" => settings.stun_server.to_value(),
             "max-viewers" => settings.max_viewers.to_value(),
             "group-bytes" => settings.group_bytes().to_value(),
             "group-span" => settings.group_span_ms().to_value(),
-            _ => pspec.default_value().clone(),
+            name => {
+                let value = settings.server.get(name);
+                value.unwrap_or_else(|| pspec.default_value().clone())
+            }
         }
     }
 }
 
 fn properties() -> Vec<glib::ParamSpec> {
-    let text = |name: &'static str, blurb: &'static str, default: Option<&'static str>| {
-        glib::ParamSpecString::builder(name)
-            .blurb(blurb)
-            .default_value(default)
-            .mutable_ready()
-            .build()
-    };
-    let number = |name: &'static str, blurb: &'static str, default: u32, max: u32| {
-        glib::ParamSpecUInt::builder(name)
-            .blurb(blurb)
-            .default_value(default)
-            .maximum(max)
-            .mutable_ready()
-            .build()
-    };
     let defaults = Settings::default();
-    vec![
-        text(
-            "listen",
-            "ADDRESS:PORT of an own WHEP server; none by default",
-            None,
-        ),
-        text("path", "Path below the own WHEP server", Some("live")),
-        number(
-            "udp-port-min",
-            "Lowest UDP port of the viewers' sessions",
-            0,
-            65535,
-        ),
-        number(
-            "udp-port-max",
-            "Highest UDP port of the viewers' sessions",
-            65535,
-            65535,
-        ),
-        text("stun-server", "STUN server, as stun://HOST:PORT", None),
+    let mut all = OwnServer::properties("WHEP", "viewers");
+    all.extend([
         number(
             "max-viewers",
             "Most viewers at a time; 0 is no limit",
@@ -257,7 +186,8 @@ fn properties() -> Vec<glib::ParamSpec> {
             .blurb("What is known of each viewer")
             .read_only()
             .build(),
-    ]
+    ]);
+    all
 }
 
 impl GstObjectImpl for WhepSink {}

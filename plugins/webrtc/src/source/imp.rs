@@ -11,6 +11,7 @@ use sluice_core::Kind;
 use super::settings::Settings;
 use super::{PublisherPolicy, signals};
 use crate::listen::{Listener, OnePath};
+use crate::own_server::{OwnServer, number};
 use crate::publish::{Ingress, caps};
 use crate::publishers::Publishers;
 
@@ -59,34 +60,15 @@ impl WhipSrc {
     }
 
     fn listen(&self) -> Result<(), gst::StateChangeError> {
-        let settings = self.settings.lock().clone();
-        let Some(address) = settings.listen else {
-            return Ok(());
-        };
-        let path = settings.path.as_str();
-        let home = format!("/{path}/publish");
-        let listener =
-            Listener::start(address, &home, OnePath::publishing(path, self.publishers()));
-        let listener = listener.map_err(|error| {
-            gst::element_imp_error!(
-                self,
-                gst::ResourceError::OpenWrite,
-                ("cannot listen on {address}: {error}")
-            );
-            gst::StateChangeError
-        })?;
-        let url = listener.url();
-        gst::info!(CAT, imp = self, "Listening on {url}");
-        let structure = gst::Structure::builder("sluice-listening")
-            .field("url", &url)
-            .build();
-        *self.listener.lock() = Some(listener);
-        let message = gst::message::Element::builder(structure)
-            .src(&*self.obj())
-            .build();
-        if self.obj().post_message(message).is_err() {
-            gst::debug!(CAT, imp = self, "nobody reads the bus");
-        }
+        let server = self.settings.lock().server.clone();
+        let publishing = |path: &str| OnePath::publishing(path, self.publishers());
+        let listener = server
+            .listen(self.obj().upcast_ref(), *CAT, publishing)
+            .map_err(|error| {
+                gst::element_imp_error!(self, gst::ResourceError::OpenWrite, ("{error}"));
+                gst::StateChangeError
+            })?;
+        *self.listener.lock() = listener;
         Ok(())
     }
 
@@ -120,26 +102,15 @@ impl ObjectImpl for WhipSrc {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let refused = |why: &str| gst::warning!(CAT, imp = self, "{} ignored: {why}", pspec.name());
         let mut settings = self.settings.lock();
-        let number = || value.get::<u32>().unwrap_or_default();
-        let port = || u16::try_from(number()).unwrap_or(u16::MAX);
-        let text = || value.get::<Option<String>>().ok().flatten();
         match pspec.name() {
-            "listen" => match text().map(|text| text.parse()).transpose() {
-                Ok(address) => settings.listen = address,
-                Err(_invalid) => refused("it must be ADDRESS:PORT, such as 127.0.0.1:8889"),
-            },
-            "path" => match text().and_then(|text| text.parse().ok()) {
-                Some(path) => settings.path = path,
-                None => refused("it must be 1 to 64 of a-z 0-9 - _"),
-            },
-            "udp-port-min" => settings.udp_port_min = port(),
-            "udp-port-max" => settings.udp_port_max = port(),
-            "stun-server" => settings.stun_server = text(),
-            "latency" => settings.latency_ms = number(),
+            "latency" => settings.latency_ms = value.get().unwrap_or_default(),
             "policy" => settings.policy = value.get().unwrap_or_default(),
-            _ => {}
+            name => {
+                if let Err(why) = settings.server.set(name, value) {
+                    gst::warning!(CAT, imp = self, "{name} ignored: {why}");
+                }
+            }
         }
     }
 
@@ -151,57 +122,19 @@ impl ObjectImpl for WhipSrc {
         }
         let settings = self.settings.lock();
         match pspec.name() {
-            "listen" => settings
-                .listen
-                .map(|address| address.to_string())
-                .to_value(),
-            "path" => settings.path.as_str().to_value(),
-            "udp-port-min" => u32::from(settings.udp_port_min).to_value(),
-            "udp-port-max" => u32::from(settings.udp_port_max).to_value(),
-            "stun-server" => settings.stun_server.to_value(),
             "latency" => settings.latency_ms.to_value(),
             "policy" => settings.policy.to_value(),
-            _ => pspec.default_value().clone(),
+            name => {
+                let value = settings.server.get(name);
+                value.unwrap_or_else(|| pspec.default_value().clone())
+            }
         }
     }
 }
 
 fn properties() -> Vec<glib::ParamSpec> {
-    let text = |name: &'static str, blurb: &'static str, default: Option<&'static str>| {
-        glib::ParamSpecString::builder(name)
-            .blurb(blurb)
-            .default_value(default)
-            .mutable_ready()
-            .build()
-    };
-    let number = |name: &'static str, blurb: &'static str, default: u32, max: u32| {
-        glib::ParamSpecUInt::builder(name)
-            .blurb(blurb)
-            .default_value(default)
-            .maximum(max)
-            .mutable_ready()
-            .build()
-    };
-    vec![
-        text(
-            "listen",
-            "ADDRESS:PORT of an own WHIP server; none by default",
-            None,
-        ),
-        text("path", "Path below the own WHIP server", Some("live")),
-        number(
-            "udp-port-min",
-            "Lowest UDP port of the publishers' sessions",
-            0,
-            65535,
-        ),
-        number(
-            "udp-port-max",
-            "Highest UDP port of the publishers' sessions",
-            65535,
-            65535,
-        ),
-        text("stun-server", "STUN server, as stun://HOST:PORT", None),
+    let mut all = OwnServer::properties("WHIP", "publishers");
+    all.extend([
         number(
             "latency",
             "How long late packets are waited for, in milliseconds",
@@ -220,7 +153,8 @@ fn properties() -> Vec<glib::ParamSpec> {
             .blurb("What is known of each publisher")
             .read_only()
             .build(),
-    ]
+    ]);
+    all
 }
 
 impl GstObjectImpl for WhipSrc {}

@@ -1,0 +1,157 @@
+//! What `sluicewhepsink` and `sluicewhipsrc` have in common as elements: where an own server listens, and which
+//! ports their sessions use.
+
+use std::net::SocketAddr;
+
+use gst::glib;
+use gst::prelude::*;
+use sluice_core::RouteId;
+
+use crate::listen::{Listener, OnePath};
+use crate::transport::{Transport, configured};
+
+/// Properties, parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnServer {
+    listen: Option<SocketAddr>,
+    path: RouteId,
+    udp_port_min: u16,
+    udp_port_max: u16,
+    stun_server: Option<String>,
+}
+
+impl Default for OwnServer {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            path: "live".parse().expect("a valid name"),
+            udp_port_min: 0,
+            udp_port_max: u16::MAX,
+            stun_server: None,
+        }
+    }
+}
+
+impl OwnServer {
+    /// Gives the properties of an element whose server speaks `protocol` with `peers`.
+    pub(crate) fn properties(protocol: &str, peers: &str) -> Vec<glib::ParamSpec> {
+        vec![
+            text(
+                "listen",
+                &format!("ADDRESS:PORT of an own {protocol} server; none by default"),
+                None,
+            ),
+            text(
+                "path",
+                &format!("Path below the own {protocol} server"),
+                Some("live"),
+            ),
+            number(
+                "udp-port-min",
+                &format!("Lowest UDP port of the {peers}' sessions"),
+                0,
+                65535,
+            ),
+            number(
+                "udp-port-max",
+                &format!("Highest UDP port of the {peers}' sessions"),
+                65535,
+                65535,
+            ),
+            text("stun-server", "STUN server, as stun://HOST:PORT", None),
+        ]
+    }
+
+    /// Sets one of them; no other name does anything.
+    ///
+    /// # Errors
+    ///
+    /// What the value must be, in words; the one before it stays.
+    pub(crate) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), &'static str> {
+        let text = || value.get::<Option<String>>().ok().flatten();
+        let port = || u16::try_from(value.get::<u32>().unwrap_or_default()).unwrap_or(u16::MAX);
+        match name {
+            "listen" => {
+                let address = text().map(|text| text.parse()).transpose();
+                self.listen = address
+                    .map_err(|_invalid| "it must be ADDRESS:PORT, such as 127.0.0.1:8889")?;
+            }
+            "path" => {
+                let path = text().and_then(|text| text.parse().ok());
+                self.path = path.ok_or("it must be 1 to 64 of a-z 0-9 - _")?;
+            }
+            "udp-port-min" => self.udp_port_min = port(),
+            "udp-port-max" => self.udp_port_max = port(),
+            "stun-server" => self.stun_server = text(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Gives one of them; `None` for any other name.
+    pub(crate) fn get(&self, name: &str) -> Option<glib::Value> {
+        Some(match name {
+            "listen" => self.listen.map(|address| address.to_string()).to_value(),
+            "path" => self.path.as_str().to_value(),
+            "udp-port-min" => u32::from(self.udp_port_min).to_value(),
+            "udp-port-max" => u32::from(self.udp_port_max).to_value(),
+            "stun-server" => self.stun_server.to_value(),
+            _ => return None,
+        })
+    }
+
+    /// Gives how the element's sessions reach their peers.
+    pub(crate) fn transport(&self) -> Transport {
+        let ports = self.udp_port_min..=self.udp_port_max;
+        configured().with(ports, self.stun_server.as_deref())
+    }
+
+    /// Listens if it is wanted, and says where on the element's bus: `sluice-listening`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: the address cannot be used, or there are no threads.
+    pub(crate) fn listen(
+        &self,
+        element: &gst::Element,
+        category: gst::DebugCategory,
+        path: impl FnOnce(&str) -> OnePath,
+    ) -> Result<Option<Listener>, String> {
+        let Some(address) = self.listen else {
+            return Ok(None);
+        };
+        let listener = Listener::start(address, path(self.path.as_str()))
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let url = listener.url();
+        gst::info!(category, obj = element, "Listening on {url}");
+        let structure = gst::Structure::builder("sluice-listening")
+            .field("url", &url)
+            .build();
+        let message = gst::message::Element::builder(structure)
+            .src(element)
+            .build();
+        if element.post_message(message).is_err() {
+            gst::debug!(category, obj = element, "nobody reads the bus");
+        }
+        Ok(Some(listener))
+    }
+}
+
+/// Makes a text property.
+pub(crate) fn text(name: &str, blurb: &str, default: Option<&str>) -> glib::ParamSpec {
+    glib::ParamSpecString::builder(name)
+        .blurb(blurb)
+        .default_value(default)
+        .mutable_ready()
+        .build()
+}
+
+/// Makes a property that is a number of at least 0.
+pub(crate) fn number(name: &str, blurb: &str, default: u32, max: u32) -> glib::ParamSpec {
+    glib::ParamSpecUInt::builder(name)
+        .blurb(blurb)
+        .default_value(default)
+        .maximum(max)
+        .mutable_ready()
+        .build()
+}
