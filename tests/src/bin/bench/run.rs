@@ -10,7 +10,7 @@ use sluice_tests::proc::{Usage, usage};
 use sluice_tests::process::{Process, START};
 use sluice_tests::viewer::rtp::{Payload, Totals};
 use sluice_tests::viewer::{Counts, Viewer, ViewerOptions, Viewers};
-use sluice_tests::wait::pass;
+use sluice_tests::wait::{pass, within};
 
 /// Viewers that read everything, as browsers do; the others read headers only after their first
 /// picture, so that this program does not take the processor from the server.
@@ -44,6 +44,8 @@ impl fmt::Display for Server {
 pub(crate) struct Row {
     pub(crate) server: Server,
     pub(crate) viewers: usize,
+    /// Viewers that never saw a picture; no other figure has them in it.
+    pub(crate) blind: usize,
     pub(crate) cpu_ms: f64,
     pub(crate) rss_kb: f64,
     pub(crate) threads: f64,
@@ -119,11 +121,10 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
     let idle = running.usage();
 
     let group = Viewers::new();
-    let viewers = ramp(&group, &running.url(), count);
-    let first_pictures = viewers
-        .iter()
-        .map(|v| ms(v.wait_key_frame(FIRST_PICTURE)))
-        .collect();
+    let mut viewers = ramp(&group, &running.url(), count);
+    let to_picture = |v: &Viewer| within(FIRST_PICTURE, || v.counts().to_key_frame);
+    let first_pictures: Vec<f64> = viewers.iter().filter_map(to_picture).map(ms).collect();
+    viewers.retain(|v| v.counts().to_key_frame.is_some());
     pass(SETTLE);
 
     let before: Vec<Counts> = viewers.iter().map(Viewer::counts).collect();
@@ -147,7 +148,7 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
         .iter()
         .flat_map(Viewer::take_ages_us)
         .map(|us| us as f64 / 1000.0);
-    let n = count as f64;
+    let n = viewers.len() as f64;
     let frames_per_s = total.frames as f64 / seconds / n;
     if frames_per_s < ENOUGH {
         let log = running.log();
@@ -158,6 +159,7 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
     Row {
         server,
         viewers: count,
+        blind: count - viewers.len(),
         cpu_ms: (to.cpu_ms - from.cpu_ms) / seconds / n,
         rss_kb: (to.rss_kb as f64 - idle.rss_kb as f64) / n,
         threads: (to.threads as f64 - idle.threads as f64) / n,

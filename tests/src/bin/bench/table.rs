@@ -27,8 +27,12 @@ pub(crate) fn line(row: &Row) -> String {
             quantile(values, high)
         )
     };
+    let blind = match row.blind {
+        0 => String::new(),
+        blind => format!(" ({blind} without a picture)"),
+    };
     format!(
-        "| {} | {} | {:.1} | {:.2} | {:.1} | {} | {} | {:.3} % | {} | {:.1} |",
+        "| {} | {}{blind} | {:.1} | {:.2} | {:.1} | {} | {} | {:.3} % | {} | {:.1} |",
         row.server,
         row.viewers,
         row.cpu_ms,
@@ -71,6 +75,7 @@ const COLUMNS: &str = "\
 const NOTES: &str = "\
 - CPU is user and system time of the server's process, its ingest included: compare rows of one N, and
   watch how a server's figure falls with N.
+- A viewer without a picture got none within 20 s; the other figures are of the rest.
 - RSS and threads per viewer are what the process grew by since before the first viewer.
 - Latency is the age of a frame at the viewer's socket: the camera stamps each frame with the clock (an
   SEI message) before it packetises it. It contains the RTSP hop, the same in both.
