@@ -90,6 +90,16 @@ impl Netns {
         (own, theirs)
     }
 
+    /// Moves it to another network behind a router that it is joined to: its address is gone, it gets a new one.
+    pub fn roam(&self, router: &Self) {
+        let (via, own) = addresses();
+        router.ip(&["addr", "add", &format!("{via}/30"), "dev", "lan0"]);
+        self.ip(&["addr", "flush", "dev", "lan0"]);
+        self.ip(&["addr", "add", &format!("{own}/30"), "dev", "lan0"]);
+        // Browsers enumerate only interfaces with a route outwards.
+        self.ip(&["route", "add", "default", "via", &via.to_string()]);
+    }
+
     /// Counts UDP packets that leave towards this port, from now on.
     pub fn count_udp_to(&self, port: u16) -> Counter {
         let rules = format!(

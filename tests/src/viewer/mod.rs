@@ -218,6 +218,11 @@ impl Viewer {
         self.session.lock().counts()
     }
 
+    /// The synchronisation sources of the pictures so far.
+    pub fn video_ssrcs(&self) -> Vec<u32> {
+        self.session.lock().video_ssrcs()
+    }
+
     /// Ages of stamped frames in microseconds, since the last call.
     pub fn take_ages_us(&self) -> Vec<u64> {
         self.session.lock().take_ages_us()
@@ -257,6 +262,36 @@ impl Viewer {
             )
         };
         within(limit, enough).unwrap_or_else(why);
+    }
+
+    /// Restarts ICE at a new socket; the old one closes when the server has agreed. Gives its reply.
+    ///
+    /// # Panics
+    /// When the server gave no `Location`, or its fragment cannot be used.
+    pub fn restart_ice(&self) -> Reply {
+        let fragment = self.session.lock().restart();
+        let fragment = fragment.unwrap_or_else(|e| panic!("no ICE restart: {e}"));
+        let reply = self.patch("*", &fragment);
+        if reply.status == 200
+            && let Err(e) = self.session.lock().on_restarted(&reply.body, Instant::now())
+        {
+            panic!("the ICE restart cannot go on: {e}\n{}", reply.body);
+        }
+        reply
+    }
+
+    /// Sends a trickle fragment to the session.
+    ///
+    /// # Panics
+    /// When the server gave no `Location`.
+    pub fn patch(&self, if_match: &str, fragment: &str) -> Reply {
+        let location = self.reply.location.as_deref();
+        let location = location.expect("a 201 has a Location");
+        let headers = [
+            ("content-type", "application/trickle-ice-sdpfrag"),
+            ("if-match", if_match),
+        ];
+        self.client.request("PATCH", location, &headers, fragment)
     }
 
     /// Ends the session by its `Location`.

@@ -51,6 +51,19 @@ pub(crate) fn usable_answer(answer: &str, local: IpAddr) -> String {
     )
 }
 
+/// The answer with the ICE credentials and candidates of a fragment.
+pub(super) fn with_ice_of(answer: &str, fragment: &str) -> String {
+    let of = |name: &str| fragment.lines().find(|line| line.starts_with(name));
+    let is_ice = |line: &str| line.starts_with("a=candidate:") || line == "a=end-of-candidates";
+    let kept = answer.lines().filter(|line| !is_ice(line)).map(|line| {
+        let name = ["a=ice-ufrag:", "a=ice-pwd:"].into_iter();
+        let renewed = name.filter(|name| line.starts_with(*name)).find_map(of);
+        renewed.unwrap_or(line)
+    });
+    // At the end, in the last section: all share one transport.
+    join(kept.chain(fragment.lines().filter(|line| is_ice(line))))
+}
+
 /// UDP, of our family, and not loopback where we are not.
 pub(super) fn usable(candidate: &str, local: IpAddr) -> bool {
     let fields: Vec<&str> = candidate.split_whitespace().collect();

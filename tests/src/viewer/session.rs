@@ -26,6 +26,10 @@ pub(super) struct Session {
     socket: UdpSocket,
     local: SocketAddr,
     pending: Option<SdpPendingOffer>,
+    /// The answer to the offer, as it was usable here.
+    answer: String,
+    /// Where the session moves to when its ICE restart is answered.
+    next_socket: Option<UdpSocket>,
     options: ViewerOptions,
     timeout: Instant,
     pub(super) posted: Option<Instant>,
@@ -70,6 +74,8 @@ impl Session {
             socket,
             local,
             pending: Some(pending),
+            answer: String::new(),
+            next_socket: None,
             options,
             timeout: now,
             posted: None,
@@ -92,10 +98,50 @@ impl Session {
         sdp::learn(&mut self.payloads, answer);
         self.nack_wanted = self.options.nack && sdp::has_nack(answer);
         let usable = sdp::usable_answer(answer, self.local.ip());
-        let answer = SdpAnswer::from_sdp_string(&usable).map_err(|e| format!("answer: {e}"))?;
+        self.accept(&usable)?;
+        self.answer = usable;
+        self.on_timeout(now);
+        Ok(())
+    }
+
+    fn accept(&mut self, answer: &str) -> Result<(), String> {
+        let answer = SdpAnswer::from_sdp_string(answer).map_err(|e| format!("answer: {e}"))?;
         let pending = self.pending.take().ok_or("a second answer")?;
         let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
-        accepted.map_err(|e| format!("accept answer: {e}"))?;
+        accepted.map_err(|e| format!("accept answer: {e}"))
+    }
+
+    /// Makes new ICE credentials and a new socket, and the fragment that says so.
+    pub(super) fn restart(&mut self) -> Result<String, String> {
+        let socket = UdpSocket::bind((self.local.ip(), 0)).map_err(|e| format!("bind: {e}"))?;
+        socket.set_nonblocking(true).map_err(|e| e.to_string())?;
+        let local = socket.local_addr().map_err(|e| e.to_string())?;
+        let candidate = Candidate::host(local, "udp").map_err(|e| e.to_string())?;
+        let mut api = self.rtc.sdp_api();
+        let credentials = api.ice_restart(false);
+        let (offer, pending) = api.apply().ok_or("nothing to restart")?;
+        self.pending = Some(pending);
+        self.next_socket = Some(socket);
+        let offer = offer.to_sdp_string();
+        let mid = offer.lines().find(|line| line.starts_with("a=mid:"));
+        Ok(format!(
+            "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\n{}\r\na={}\r\na=end-of-candidates\r\n",
+            credentials.ufrag,
+            credentials.pass,
+            mid.unwrap_or("a=mid:0"),
+            candidate.to_sdp_string().trim_start_matches("a="),
+        ))
+    }
+
+    /// Takes the fragment that answers a restart, and moves to the new socket; the old one closes.
+    pub(super) fn on_restarted(&mut self, fragment: &str, now: Instant) -> Result<(), String> {
+        let answer = sdp::with_ice_of(&self.answer, &sdp::usable_answer(fragment, self.local.ip()));
+        self.accept(&answer)?;
+        self.answer = answer;
+        self.socket = self.next_socket.take().ok_or("no new socket")?;
+        self.local = self.socket.local_addr().map_err(|e| e.to_string())?;
+        let candidate = Candidate::host(self.local, "udp").map_err(|e| e.to_string())?;
+        self.rtc.add_local_candidate(candidate);
         self.on_timeout(now);
         Ok(())
     }
@@ -151,6 +197,12 @@ impl Session {
             closed: self.closed,
             ..self.counts.clone()
         }
+    }
+
+    /// The synchronisation sources of the pictures so far.
+    pub(super) fn video_ssrcs(&self) -> Vec<u32> {
+        let video = self.streams.iter().filter(|s| s.video);
+        video.map(|s| s.ssrc).collect()
     }
 
     /// Takes the ages of stamped frames, in microseconds, collected since the last call.

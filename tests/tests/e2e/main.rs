@@ -18,6 +18,7 @@ mod network;
 mod presets;
 mod publish;
 mod redial;
+mod restart;
 mod soak;
 mod sources;
 mod viewers;

@@ -6,6 +6,7 @@ pub mod fingerprint;
 pub mod fragment;
 pub(crate) mod lines;
 pub mod offer;
+mod restart;
 #[cfg(test)]
 mod tests;
 
@@ -14,3 +15,4 @@ pub use candidate::Candidate;
 pub use fingerprint::Fingerprint;
 pub use fragment::{FragmentMedia, TrickleFragment};
 pub use offer::{Direction, Offer, OfferError, OfferedCodec, OfferedMedia, Role, Setup};
+pub use restart::renewed;

@@ -7,8 +7,8 @@ const FRAGMENT = "application/trickle-ice-sdpfrag";
 const GATHER_MS = 100;
 /** How long ICE and DTLS may take after the answer. */
 const CONNECT_MS = 10_000;
-/** ICE mends short breaks by itself; a longer one is lost. */
-const DISCONNECTED_MS = 3_000;
+/** How long an ICE restart may take to mend a break, for example after a change of networks; then it is lost. */
+const DISCONNECTED_MS = 5_000;
 
 /** Why a session could not be had: a sentence for people, a status for the caller. */
 export class SessionError extends Error {
@@ -39,6 +39,8 @@ export class Session {
   #gathered = false;
   #trickles = false;
   #patching = false;
+  #restarting = false;
+  #counter = false;
 
   /**
    * `onLost(sentence)` is called at most once, after `open` succeeded. `fetch` may add credentials to each
@@ -69,6 +71,7 @@ export class Session {
     const offer = await this.#description();
     const response = await this.#request("POST", this.#endpoint, { "Content-Type": SDP }, offer);
     const counter = response.status === 406 && isSdp(response);
+    this.#counter = counter;
     if (!counter && (!response.ok || !isSdp(response))) {
       throw await refusal(response);
     }
@@ -107,14 +110,19 @@ export class Session {
 
   /** The local description with the candidates that came in time; they are not sent again. */
   async #description() {
+    await this.#gather();
+    this.#candidates = [];
+    return this.pc.localDescription.sdp;
+  }
+
+  /** Waits a little for candidates. */
+  async #gather() {
     await new Promise((done) => {
       const check = () => (this.#candidates.length > 0 || this.pc.iceGatheringState === "complete") && done();
       setTimeout(done, GATHER_MS);
       for (const type of ["icecandidate", "icegatheringstatechange"]) this.pc.addEventListener(type, check);
       check();
     });
-    this.#candidates = [];
-    return this.pc.localDescription.sdp;
   }
 
   /** Takes the server's counter-offer (406): it replaces ours, and our answer goes back by PATCH. */
@@ -163,6 +171,7 @@ export class Session {
       if (state === "failed") lost("The connection broke.");
       if (state === "disconnected") {
         broken = this.#after(DISCONNECTED_MS, () => lost("The connection broke."));
+        this.#restart();
       }
     });
     // The server says goodbye by closing DTLS; not every browser turns that into a connection state.
@@ -189,6 +198,35 @@ export class Session {
       this.#trickles = false;
     }
     this.#patching = false;
+    this.#trickle();
+  }
+
+  /** Finds new ways to the server, for the same session (RFC 9725, section 4.3.3). */
+  async #restart() {
+    // Whoever answered cannot offer new credentials.
+    if (this.#restarting || this.#counter || this.#closed) return;
+    this.#restarting = true;
+    this.#trickles = false;
+    this.#candidates = [];
+    this.#gathered = false;
+    try {
+      this.pc.restartIce();
+      await this.#setLocalOffer();
+      await this.#gather();
+      const body = fragment(this.pc.localDescription.sdp, this.#candidates, this.#gathered);
+      this.#candidates = [];
+      const headers = { "Content-Type": FRAGMENT, "If-Match": "*" };
+      const response = await this.#request("PATCH", this.#url, headers, body);
+      if (response.status === 200) {
+        this.#etag = response.headers.get("ETag");
+        const sdp = renewed(this.pc.remoteDescription.sdp, await response.text());
+        await this.pc.setRemoteDescription({ type: "answer", sdp });
+        this.#trickles = !this.#gathered;
+      }
+    } catch {
+      // The timer that runs says that the connection is lost.
+    }
+    this.#restarting = false;
     this.#trickle();
   }
 
@@ -297,6 +335,24 @@ export function fragment(sdp, candidates, complete) {
     if (complete) lines.push("a=end-of-candidates");
   }
   return lines.join("\r\n") + "\r\n";
+}
+
+/** An answer with the credentials and candidates of the fragment that replied to a restart. */
+export function renewed(answer, reply) {
+  const value = (name) => new RegExp(`^a=${name}:(.*)$`, "im").exec(reply)?.[1].trim();
+  const candidates = reply.split(/\r?\n/).filter((l) => /^a=(candidate:|end-of-candidates)/i.test(l));
+  const lines = answer.split(/\r?\n/).filter((l) => l && !/^a=(candidate:|end-of-candidates)/i.test(l));
+  const out = [];
+  let sections = 0;
+  for (const line of lines) {
+    // All sections share the transport of the first.
+    if (line.startsWith("m=") && ++sections === 2) out.push(...candidates);
+    if (/^a=ice-ufrag:/i.test(line)) out.push(`a=ice-ufrag:${value("ice-ufrag")}`);
+    else if (/^a=ice-pwd:/i.test(line)) out.push(`a=ice-pwd:${value("ice-pwd")}`);
+    else out.push(line);
+  }
+  if (sections < 2) out.push(...candidates);
+  return out.join("\r\n") + "\r\n";
 }
 
 function kindOf(sdp, mid) {

@@ -5,18 +5,22 @@ mod certificate;
 mod farewell;
 mod ice;
 mod negotiate;
+mod nice;
+mod restart;
 mod verify;
 mod warm;
+
+use std::sync::Arc;
 
 use gst::glib;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCBundlePolicy, WebRTCPeerConnectionState as ConnectionState};
+use parking_lot::Mutex;
 use sluice_core::sdp::AnswerEdit;
-use sluice_core::whep::Patch;
-use sluice_core::{Fingerprint, Problem, SessionId, TrickleFragment};
+use sluice_core::{Fingerprint, Problem, SessionId};
 
 use crate::transport::Transport;
-use crate::viewers::{Joined, Patched};
+use crate::viewers::Joined;
 use crate::worker;
 
 pub(crate) use certificate::{Certificate, ours as our_certificate};
@@ -64,6 +68,8 @@ impl Places {
 pub(crate) struct Peer {
     pub(crate) pipeline: gst::Pipeline,
     pub(crate) webrtcbin: gst::Element,
+    /// Held while ICE is being restarted.
+    restarts: Arc<Mutex<()>>,
 }
 
 impl Peer {
@@ -87,6 +93,7 @@ impl Peer {
         let peer = Self {
             pipeline,
             webrtcbin,
+            restarts: Arc::default(),
         };
         peer.on_inner_element(move |element, factory| match factory {
             "dtlssrtpdec" => element.set_property("pem", &certificate.pem),
@@ -127,12 +134,14 @@ impl Peer {
         transport: &Transport,
     ) -> Result<String, String> {
         let answer = negotiate::answer(&self.webrtcbin, offer)?;
-        let edit = AnswerEdit {
-            stream: "sluice".to_owned(),
-            fingerprint: Some(Fingerprint::sha256(certificate.fingerprint)),
-            announce: transport.hosts.clone(),
-        };
-        Ok(sluice_core::sdp::finish(&answer, &edit))
+        let fingerprint = Some(Fingerprint::sha256(certificate.fingerprint));
+        Ok(finished(&answer, fingerprint, transport))
+    }
+
+    /// Gives the answer again, but for its fingerprint.
+    fn local_description(&self, transport: &Transport) -> Option<String> {
+        let answer = negotiate::local_description(&self.webrtcbin).ok()?;
+        Some(finished(&answer, None, transport))
     }
 
     /// Calls `act` with each element that comes to be deep in webrtcbin, and the name of its factory.
@@ -180,45 +189,20 @@ impl Peer {
             .is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, offered))
     }
 
-    /// Does what a PATCH asks for.
-    ///
-    /// # Errors
-    ///
-    /// 422 for an ICE restart.
-    pub(crate) fn patch(&self, places: &Places, patch: &Patch) -> Result<Patched, Problem> {
-        match patch {
-            Patch::Trickle(fragment) => {
-                self.add_candidates(places, fragment);
-                Ok(Patched::Trickled)
-            }
-            Patch::Restart(_fragment) => Err(Problem::new(
-                422,
-                "ICE cannot be restarted in this session; POST an offer for a new one",
-            )),
-        }
-    }
-
-    /// Takes a fragment's candidates. webrtcbin queues them; this does not wait. With everything bundled there
-    /// is one transport, and what names no section means that one.
-    fn add_candidates(&self, places: &Places, fragment: &TrickleFragment) {
-        for (mid, candidate) in fragment.candidates() {
-            if !candidate.usable() {
-                continue;
-            }
-            let named = mid.and_then(|mid| places.mids.iter().position(|known| known == mid));
-            let Ok(mline) = u32::try_from(named.unwrap_or(places.transport)) else {
-                continue;
-            };
-            let text = candidate.to_string();
-            self.webrtcbin
-                .emit_by_name::<()>("add-ice-candidate", &[&mline, &text]);
-        }
-    }
-
     /// Finds an element deep in webrtcbin; with everything bundled there is one of each.
     pub(crate) fn inner(&self, factory: &str) -> Option<gst::Element> {
         find(self.webrtcbin.downcast_ref::<gst::Bin>()?, factory)
     }
+}
+
+/// Mends webrtcbin's answer.
+fn finished(answer: &str, fingerprint: Option<Fingerprint>, transport: &Transport) -> String {
+    let edit = AnswerEdit {
+        stream: "sluice".to_owned(),
+        fingerprint,
+        announce: transport.hosts.clone(),
+    };
+    sluice_core::sdp::finish(answer, &edit)
 }
 
 /// Finds an element deep in a bin.

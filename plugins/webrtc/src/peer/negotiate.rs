@@ -50,6 +50,11 @@ pub(super) fn answer(webrtcbin: &gst::Element, offer: &str) -> Result<String, St
         tracing::warn!("gathering candidates did not end in time");
     }
     webrtcbin.disconnect(watch);
+    local_description(webrtcbin)
+}
+
+/// Gives webrtcbin's description with its candidates.
+pub(super) fn local_description(webrtcbin: &gst::Element) -> Result<String, String> {
     let local = webrtcbin
         .property::<Option<WebRTCSessionDescription>>("local-description")
         .ok_or("webrtcbin has no local description")?;

@@ -301,7 +301,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// 404, 415, 428, 412, 400 and 413 as RFC 9725, 4.3 has them; 422 for an ICE restart.
+    /// 404, 415, 428, 412, 400 and 413 as RFC 9725, 4.3 has them; 422 or 500 for an ICE restart that cannot be done.
     pub(crate) fn patch(
         &self,
         content_type: Option<&str>,
@@ -315,7 +315,12 @@ impl Publisher {
             }
             state.machine.on_patch(content_type, if_match, body)?
         };
-        self.peer.patch(&self.places, &patch)
+        let ingress = self.ingress.upgrade().ok_or_else(no_session)?;
+        let transport = ingress.settings().transport;
+        self.peer
+            .patch(&self.places, &transport, &patch, |fragment| {
+                self.state.lock().machine.on_restarted(fragment)
+            })
     }
 
     /// Gives what is known of the publisher.

@@ -12,7 +12,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// 404, 415, 428, 412, 400 and 413 as RFC 9725, 4.3 has them; 422 for an ICE restart.
+    /// 404, 415, 428, 412, 400 and 413 as RFC 9725, 4.3 has them; 422 or 500 for an ICE restart that cannot be done.
     pub(crate) fn patch(
         self: &Arc<Self>,
         content_type: Option<&str>,
@@ -26,6 +26,11 @@ impl Session {
             }
             state.machine.on_patch(content_type, if_match, body)?
         };
-        self.peer.patch(&self.places, &patch)
+        let producer = self.producer.upgrade().ok_or_else(no_session)?;
+        let transport = producer.limits().transport;
+        self.peer
+            .patch(&self.places, &transport, &patch, |fragment| {
+                self.state.lock().machine.on_restarted(fragment)
+            })
     }
 }
