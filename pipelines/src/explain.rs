@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sluice_core::source::SourceUri;
 
-use crate::spec::{RouteSpec, RtspTransport, SecondPublisher};
+use crate::spec::{RouteSpec, RtspTransport, SecondPublisher, TransportSpec};
 
 /// Writes the line; secrets are masked, so a source with a password needs it put back by hand.
 #[must_use]
@@ -72,7 +72,7 @@ fn of_publisher(spec: &RouteSpec, second: SecondPublisher, default: &RouteSpec) 
     if spec.latency != default.latency {
         write!(line, " latency={}", spec.latency.as_millis()).unwrap_or_default();
     }
-    line.push_str(&ports(spec, default));
+    line.push_str(&transport(&spec.transport, &default.transport));
     line + &to_viewers(spec, default)
 }
 
@@ -84,15 +84,23 @@ fn group(spec: &RouteSpec, default: &RouteSpec) -> String {
     if spec.group.span != default.group.span {
         write!(text, " group-span={}", spec.group.span.as_millis()).unwrap_or_default();
     }
-    text + &ports(spec, default)
+    text + &transport(&spec.transport, &default.transport)
 }
 
-fn ports(spec: &RouteSpec, default: &RouteSpec) -> String {
-    if spec.udp_ports == default.udp_ports {
-        return String::new();
+fn transport(spec: &TransportSpec, default: &TransportSpec) -> String {
+    let mut text = String::new();
+    if spec.udp_ports != default.udp_ports {
+        let (first, last) = (spec.udp_ports.start(), spec.udp_ports.end());
+        write!(text, " udp-port-min={first} udp-port-max={last}").unwrap_or_default();
     }
-    let (first, last) = (spec.udp_ports.start(), spec.udp_ports.end());
-    format!(" udp-port-min={first} udp-port-max={last}")
+    if spec.tcp {
+        text.push_str(" ice-tcp=true");
+    }
+    if !spec.hosts.is_empty() {
+        let hosts: Vec<_> = spec.hosts.iter().map(ToString::to_string).collect();
+        write!(text, " hosts={}", hosts.join(",")).unwrap_or_default();
+    }
+    text
 }
 
 fn sources(sources: &[SourceUri]) -> String {

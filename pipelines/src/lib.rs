@@ -19,7 +19,7 @@ pub use error::{InitError, RouteError};
 pub use explain::explain;
 pub use require::{Missing, missing};
 pub use route::Route;
-pub use spec::{RouteSpec, RtspTransport, SecondPublisher, TlsTrust};
+pub use spec::{RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TransportSpec};
 pub use state::{Event, RouteState};
 pub use thumbnail::{ThumbnailError, thumbnail};
 

@@ -1,5 +1,6 @@
 //! What a route is made from.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,8 +36,8 @@ pub struct RouteSpec {
     pub group: GroupLimits,
     /// More viewers than this are refused; `None` leaves it to the element.
     pub max_viewers: Option<u32>,
-    /// The UDP ports that viewers' sessions take theirs from.
-    pub udp_ports: RangeInclusive<u16>,
+    /// How viewers' and publishers' media get here.
+    pub transport: TransportSpec,
 }
 
 impl RouteSpec {
@@ -56,7 +57,28 @@ impl RouteSpec {
             connect_timeout: Duration::from_secs(10),
             group: GroupLimits::default(),
             max_viewers: None,
+            transport: TransportSpec::default(),
+        }
+    }
+}
+
+/// How the media of WebRTC sessions get here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportSpec {
+    /// The UDP ports that sessions take theirs from.
+    pub udp_ports: RangeInclusive<u16>,
+    /// Sessions listen for TCP as well, on ports of the same numbers.
+    pub tcp: bool,
+    /// Further addresses that lead here (NAT, containers).
+    pub hosts: Vec<IpAddr>,
+}
+
+impl Default for TransportSpec {
+    fn default() -> Self {
+        Self {
             udp_ports: 0..=u16::MAX,
+            tcp: false,
+            hosts: Vec::new(),
         }
     }
 }

@@ -128,6 +128,27 @@
 
   window.sluiceProbe = {
     peers,
+    // How the newest connection's packets go: `host udp`, `relay udp`, `relay tcp` (to the relay), `host tcp`.
+    async way() {
+      const stats = await peers.at(-1).getStats();
+      const transport = [...stats.values()].find((s) => s.type === 'transport');
+      const pair = stats.get(transport?.selectedCandidatePairId);
+      const local = stats.get(pair?.localCandidateId);
+      return local ? `${local.candidateType} ${local.relayProtocol ?? local.protocol}` : 'none';
+    },
+    // What a TURN server gives: addresses of relays, and the codes of its refusals.
+    async relays(servers) {
+      const peer = new Native({ iceServers: servers, iceTransportPolicy: 'relay' });
+      const [candidates, errors] = [[], []];
+      peer.onicecandidateerror = (event) => errors.push(event.errorCode);
+      peer.addTransceiver('video');
+      await new Promise((done) => {
+        peer.onicecandidate = ({ candidate }) => (candidate ? candidates.push(candidate.candidate) : done());
+        peer.setLocalDescription();
+      });
+      peer.close();
+      return { candidates, errors };
+    },
     async report() {
       const peer = peers.filter((p) => p.connectionState !== 'closed').at(-1) ?? peers.at(-1);
       const out = {

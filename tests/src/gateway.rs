@@ -24,6 +24,7 @@ pub struct GatewayOptions {
     top: Option<String>,
     environment: Vec<(String, String)>,
     udp_range: Option<u16>,
+    webrtc: String,
     text: Option<String>,
     netns: Option<Netns>,
 }
@@ -71,6 +72,13 @@ impl GatewayOptions {
         self
     }
 
+    /// Adds a line below `webrtc`, such as `tcp: true`.
+    #[must_use]
+    pub fn webrtc(mut self, yaml: &str) -> Self {
+        writeln!(self.webrtc, "  {yaml}").expect("strings take text");
+        self
+    }
+
     /// Sets what stands at the top of the config besides `listen`, `webrtc` and `paths`: who may do what.
     /// Otherwise everything is open, since most tests are about something else.
     #[must_use]
@@ -96,8 +104,8 @@ impl GatewayOptions {
         let range = self.udp_range.unwrap_or(400);
         let top = self.top.as_deref().unwrap_or(OPEN);
         format!(
-            "listen: \":0\"\n{top}\nwebrtc:\n  udp: \":{base}\"\n  udp_range: {range}\npaths:\n{}",
-            self.paths
+            "listen: \":0\"\n{top}\nwebrtc:\n  udp: \":{base}\"\n  udp_range: {range}\n{}paths:\n{}",
+            self.webrtc, self.paths
         )
     }
 

@@ -22,6 +22,7 @@ pub mod process;
 pub mod publisher;
 pub mod stamp;
 pub mod tone;
+pub mod turn;
 pub mod viewer;
 pub mod wait;
 pub mod web;

@@ -72,7 +72,9 @@ impl Netns {
         self.ip(&["addr", "add", &format!("{there}/30"), "dev", "eth0"]);
         self.ip(&["link", "set", "eth0", "up"]);
         // Browsers enumerate only interfaces with a route outwards.
-        self.ip(&["route", "add", "default", "via", &here.to_string()]);
+        let default = ["route", "add", "default", "via", &here.to_string()];
+        // A host that is plugged into a router keeps that as its way out.
+        self.ip(&[&default[..], &["metric", "500"]].concat());
         (here, there)
     }
 
@@ -98,6 +100,46 @@ impl Netns {
         self.ip(&["addr", "add", &format!("{own}/30"), "dev", "lan0"]);
         // Browsers enumerate only interfaces with a route outwards.
         self.ip(&["route", "add", "default", "via", &via.to_string()]);
+    }
+
+    /// Makes it a router: packets for others go on.
+    pub fn forward(&self) {
+        run(self
+            .command("sysctl")
+            .args(["-q", "-w", "net.ipv4.ip_forward=1"]));
+    }
+
+    /// Plugs a host into this router, as its way out at the interface `wan0`; returns the host's address.
+    pub fn plug(&self, host: &Self) -> Ipv4Addr {
+        let (via, own) = addresses();
+        let port = format!("p{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let pair = ["link", "add", &port, "netns", self.name(), "type", "veth"];
+        let peer = ["peer", "name", "wan0", "netns", host.name()];
+        ip(&[&pair[..], &peer[..]].concat());
+        for (netns, device, address) in [(self, port.as_str(), via), (host, "wan0", own)] {
+            netns.ip(&["addr", "add", &format!("{address}/30"), "dev", device]);
+            netns.ip(&["link", "set", device, "up"]);
+        }
+        host.ip(&["route", "add", "default", "via", &via.to_string()]);
+        own
+    }
+
+    /// Hides all that leaves at `wan0` behind this router's own address, as a home router does.
+    pub fn hide(&self) {
+        let rules = "add table ip sluicenat; \
+                     add chain ip sluicenat out { type nat hook postrouting priority 100; }; \
+                     add rule ip sluicenat out oifname wan0 masquerade";
+        run(self.command("nft").arg(rules));
+    }
+
+    /// Drops forwarded packets that match, in the words of nft: `udp dport 1-65535`.
+    pub fn block(&self, what: &str) {
+        let rules = format!(
+            "add table inet sluicewall; \
+             add chain inet sluicewall forward {{ type filter hook forward priority 0; }}; \
+             add rule inet sluicewall forward {what} drop"
+        );
+        run(self.command("nft").arg(rules));
     }
 
     /// Counts UDP packets that leave towards this port, from now on.

@@ -44,6 +44,15 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "LISTEN" => set(&mut raw.listen, entry),
             "WEBRTC_UDP" => set(&mut raw.webrtc.udp, entry),
             "WEBRTC_UDP_RANGE" => set(&mut raw.webrtc.udp_range, entry),
+            "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
+            "WEBRTC_HOSTS" => {
+                let hosts = entry.value.split(',').map(|host| Entry {
+                    value: host.trim().to_owned(),
+                    place: entry.place.clone(),
+                });
+                raw.webrtc.hosts = Some(RawSource(hosts.collect()));
+                true
+            }
             "CORS" => {
                 raw.cors = Some(RawSource(vec![entry]));
                 true

@@ -39,14 +39,6 @@ pub(super) const LATER: &[Later] = &[
         remedy: REMOVE,
     },
     Later {
-        key: "hosts",
-        remedy: "remove it; media goes over the addresses of this machine",
-    },
-    Later {
-        key: "tcp",
-        remedy: "remove it; media goes over UDP",
-    },
-    Later {
         key: "push",
         remedy: REMOVE,
     },

@@ -1,11 +1,11 @@
 //! The config: read once, into types that cannot be wrong.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use sluice_core::IceSource;
 use sluice_core::id::RouteId;
+use sluice_pipelines::TransportSpec;
 
 mod access;
 mod env;
@@ -20,6 +20,7 @@ mod secret;
 mod server;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod units;
 
 pub use access::{AccessConfig, HookConfig, JwtConfig, JwtKeys};
@@ -49,8 +50,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// STUN and TURN servers that clients are told.
     pub ice_servers: Vec<IceSource>,
-    /// The ports that media may use.
-    pub udp_ports: RangeInclusive<u16>,
+    /// How media gets here.
+    pub transport: TransportSpec,
     /// At least one path.
     pub paths: BTreeMap<RouteId, PathConfig>,
 }
@@ -114,14 +115,17 @@ impl Config {
     /// Makes the config of `sluice play`: one path that starts at once.
     #[must_use]
     pub fn single(listen: Listen, access: AccessConfig, mut path: PathConfig) -> Self {
-        let udp_ports = DEFAULT_UDP..=DEFAULT_UDP + DEFAULT_UDP_RANGE - 1;
-        path.spec.udp_ports = udp_ports.clone();
+        let transport = TransportSpec {
+            udp_ports: DEFAULT_UDP..=DEFAULT_UDP + DEFAULT_UDP_RANGE - 1,
+            ..TransportSpec::default()
+        };
+        path.spec.transport = transport.clone();
         Self {
             listen,
             tls: None,
             access,
             ice_servers: Vec::new(),
-            udp_ports,
+            transport,
             paths: BTreeMap::from([(path.spec.id.clone(), path)]),
         }
     }
@@ -147,7 +151,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let auth = raw.auth.as_ref().map(|entry| &entry.value);
     let access = access::convert(auth, raw.cors.as_ref(), errors);
     let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
-    let udp_ports = udp_ports(&raw.webrtc, errors);
+    let transport = transport::convert(&raw.webrtc, errors);
     only_for_paths(&raw.defaults, errors);
     if raw.paths.is_empty() {
         errors.push(ConfigError::new(
@@ -162,7 +166,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         .iter()
         .filter_map(|(name, entry)| path::convert(name, entry, &raw.defaults, errors))
         .map(|mut path| {
-            path.spec.udp_ports = udp_ports.clone();
+            path.spec.transport = transport.clone();
             (path.spec.id.clone(), path)
         })
         .collect();
@@ -171,58 +175,8 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         tls,
         access,
         ice_servers,
-        udp_ports,
+        transport,
         paths,
-    }
-}
-
-fn udp_ports(raw: &raw::RawWebrtc, errors: &mut Vec<ConfigError>) -> RangeInclusive<u16> {
-    let mut first = DEFAULT_UDP;
-    let mut count = DEFAULT_UDP_RANGE;
-    if let Some(entry) = &raw.udp {
-        match Listen::parse(&entry.value) {
-            Some(Listen { host: None, port }) if port > 0 => first = port,
-            _ => errors.push(
-                ConfigError::new(
-                    &entry.place,
-                    "webrtc.udp",
-                    "is not a port on all addresses, which is what media needs",
-                    "write :PORT, such as \":8189\"",
-                )
-                .value(&entry.value),
-            ),
-        }
-    }
-    if let Some(entry) = &raw.udp_range {
-        match entry.value.parse() {
-            Ok(value) if value > 0 => count = value,
-            _ => errors.push(
-                ConfigError::new(
-                    &entry.place,
-                    "webrtc.udp_range",
-                    "is not a number of ports",
-                    "write a number from 1 to 65535",
-                )
-                .value(&entry.value),
-            ),
-        }
-    }
-    match first.checked_add(count - 1) {
-        Some(last) => first..=last,
-        None => {
-            let place = raw
-                .udp_range
-                .as_ref()
-                .or(raw.udp.as_ref())
-                .map(|entry| entry.place.clone());
-            errors.push(ConfigError::new(
-                &place.unwrap_or_default(),
-                "webrtc.udp_range",
-                format!("goes beyond port 65535 when it begins at {first}"),
-                format!("write at most {}", u32::from(u16::MAX - first) + 1),
-            ));
-            first..=u16::MAX
-        }
     }
 }
 

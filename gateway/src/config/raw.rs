@@ -55,6 +55,8 @@ pub(super) struct RawConfig {
 pub(super) struct RawWebrtc {
     pub(super) udp: Text,
     pub(super) udp_range: Text,
+    pub(super) tcp: Text,
+    pub(super) hosts: Option<RawList>,
     pub(super) ice_servers: Vec<Entry<RawIceServer>>,
 }
 

@@ -43,12 +43,30 @@ fn what_is_not_said_has_a_default() {
             port: 8889
         }
     );
-    assert_eq!(config.udp_ports, 8189..=8388);
+    assert_eq!(config.transport.udp_ports, 8189..=8388);
+    assert!(!config.transport.tcp && config.transport.hosts.is_empty());
     let door = config.paths.values().next().unwrap();
     assert!(door.on_demand);
     assert_eq!(door.idle_stop, Duration::from_secs(10));
     assert_eq!(door.start_timeout, Duration::from_secs(10));
     assert_eq!(door.spec.rtsp_transport, RtspTransport::Auto);
+}
+
+#[test]
+fn hosts_and_tcp_reach_every_path() {
+    let text = format!("webrtc: {{hosts: [203.0.113.7, '2001:db8::7'], tcp: true}}\n{DOOR}");
+    let config = parse(&text).unwrap();
+    let hosts: Vec<std::net::IpAddr> = vec![
+        "203.0.113.7".parse().unwrap(),
+        "2001:db8::7".parse().unwrap(),
+    ];
+    for transport in [
+        &config.transport,
+        &config.paths.values().next().unwrap().spec.transport,
+    ] {
+        assert!(transport.tcp);
+        assert_eq!(transport.hosts, hosts);
+    }
 }
 
 #[test]
@@ -169,14 +187,6 @@ fn every_refusal_names_file_line_key_and_remedy() {
             &["sluice.yaml:3:", "`a` stands here a second time"],
         ),
         (
-            "webrtc: {udp_range: 0}\npaths: {a: {source: 'rtsp://h/1'}}",
-            &["sluice.yaml:1:", "`webrtc.udp_range: 0`"],
-        ),
-        (
-            "webrtc: {udp: ':65530'}\npaths: {a: {source: 'rtsp://h/1'}}",
-            &["sluice.yaml:1:", "65535", "at most 6"],
-        ),
-        (
             "defaults: {source: 'rtsp://h/1'}\npaths: {a: {source: 'rtsp://h/1'}}",
             &["`defaults.source` belongs to one path"],
         ),
@@ -196,22 +206,54 @@ fn every_refusal_names_file_line_key_and_remedy() {
             &["sluice.yaml:3:", "\"test:\""],
         ),
     ] {
-        let refusal = refusal(text);
-        for part in parts {
-            assert!(
-                refusal.contains(part),
-                "{text:?} gave {refusal:?}, without {part:?}"
-            );
-        }
-        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+        is_refused(text, parts);
     }
+}
+
+#[test]
+fn wrong_transports_are_refused_as_well() {
+    for (text, parts) in [
+        (
+            "webrtc: {udp_range: 0}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "`webrtc.udp_range: 0`"][..],
+        ),
+        (
+            "webrtc: {tcp: ':8189'}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "`webrtc.tcp: :8189`", "write true"],
+        ),
+        (
+            "webrtc: {hosts: [media.example.org]}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &[
+                "sluice.yaml:1:",
+                "`webrtc.hosts: media.example.org`",
+                "[203.0.113.7]",
+            ],
+        ),
+        (
+            "webrtc: {udp: ':65530'}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "65535", "at most 6"],
+        ),
+    ] {
+        is_refused(text, parts);
+    }
+}
+
+/// One line, with all these parts in it.
+fn is_refused(text: &str, parts: &[&str]) {
+    let refusal = refusal(text);
+    for part in parts {
+        assert!(
+            refusal.contains(part),
+            "{text:?} gave {refusal:?}, without {part:?}"
+        );
+    }
+    assert_eq!(refusal.lines().count(), 1, "{refusal}");
 }
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
     for (key, text) in [
         ("record", "record: {dir: /var/lib}\n"),
-        ("hosts", "webrtc:\n  hosts: [203.0.113.7]\n"),
         (
             "record",
             "paths:\n  a:\n    source: rtsp://h/1\n    record: {segment: 10m}\n",
@@ -261,7 +303,10 @@ fn the_environment_overrides_the_file() {
         ("PATH", "/bin"),
     ])
     .unwrap();
-    assert_eq!((config.listen.port, config.udp_ports.start()), (0, &9000));
+    assert_eq!(
+        (config.listen.port, config.transport.udp_ports.start()),
+        (0, &9000)
+    );
     let paths: Vec<_> = config
         .paths
         .iter()

@@ -8,7 +8,7 @@ use gstsluicewebrtc::{Publishers, WhepSink, WhipSrc};
 
 use crate::error::RouteError;
 use crate::require::package_of;
-use crate::spec::RouteSpec;
+use crate::spec::{RouteSpec, TransportSpec};
 use crate::uri;
 
 /// A route's elements, not started yet.
@@ -81,8 +81,7 @@ fn make_source(spec: &RouteSpec) -> Result<(gst::Element, Option<Publishers>), R
             what: "another sluicewhipsrc is registered".to_owned(),
         })?;
     source.set_property("path", spec.id.as_str());
-    source.set_property("udp-port-min", u32::from(*spec.udp_ports.start()));
-    source.set_property("udp-port-max", u32::from(*spec.udp_ports.end()));
+    configure_transport(&source, &spec.transport);
     source.set_property("latency", millis(spec.latency));
     source.set_property_from_str("policy", second.nick());
     let publishers = source.publishers();
@@ -116,10 +115,18 @@ fn configure_source(source: &gst::Element, spec: &RouteSpec) -> Result<(), glib:
     Ok(())
 }
 
+fn configure_transport(element: &impl IsA<gst::Element>, transport: &TransportSpec) {
+    let ports = &transport.udp_ports;
+    element.set_property("udp-port-min", u32::from(*ports.start()));
+    element.set_property("udp-port-max", u32::from(*ports.end()));
+    element.set_property("ice-tcp", transport.tcp);
+    let hosts: Vec<_> = transport.hosts.iter().map(ToString::to_string).collect();
+    element.set_property("hosts", hosts.join(","));
+}
+
 fn configure_sink(sink: &WhepSink, spec: &RouteSpec) {
     sink.set_property("path", spec.id.as_str());
-    sink.set_property("udp-port-min", u32::from(*spec.udp_ports.start()));
-    sink.set_property("udp-port-max", u32::from(*spec.udp_ports.end()));
+    configure_transport(sink, &spec.transport);
     sink.set_property(
         "group-bytes",
         u32::try_from(spec.group.bytes).unwrap_or(u32::MAX),

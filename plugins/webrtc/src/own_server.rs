@@ -1,7 +1,7 @@
 //! What `sluicewhepsink` and `sluicewhipsrc` have in common as elements: where an own server listens, and which
 //! ports their sessions use.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use gst::glib;
 use gst::prelude::*;
@@ -18,6 +18,8 @@ pub(crate) struct OwnServer {
     udp_port_min: u16,
     udp_port_max: u16,
     stun_server: Option<String>,
+    hosts: Vec<IpAddr>,
+    ice_tcp: bool,
 }
 
 impl Default for OwnServer {
@@ -28,6 +30,8 @@ impl Default for OwnServer {
             udp_port_min: 0,
             udp_port_max: u16::MAX,
             stun_server: None,
+            hosts: Vec::new(),
+            ice_tcp: false,
         }
     }
 }
@@ -59,6 +63,18 @@ impl OwnServer {
                 65535,
             ),
             text("stun-server", "STUN server, as stun://HOST:PORT", None),
+            text(
+                "hosts",
+                "Further IP addresses that lead here (NAT, containers), with commas between them",
+                None,
+            ),
+            glib::ParamSpecBoolean::builder("ice-tcp")
+                .blurb(&format!(
+                    "Lets the {peers} connect by TCP too, on ports of the same numbers"
+                ))
+                .default_value(false)
+                .mutable_ready()
+                .build(),
         ]
     }
 
@@ -83,6 +99,18 @@ impl OwnServer {
             "udp-port-min" => self.udp_port_min = port(),
             "udp-port-max" => self.udp_port_max = port(),
             "stun-server" => self.stun_server = text(),
+            "hosts" => {
+                let text = text().unwrap_or_default();
+                let hosts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|host| !host.is_empty());
+                let hosts: Result<_, _> = hosts.map(str::parse).collect();
+                self.hosts = hosts.map_err(
+                    |_invalid| "it must be IP addresses with commas between them, such as 203.0.113.7",
+                )?;
+            }
+            "ice-tcp" => self.ice_tcp = value.get().unwrap_or_default(),
             _ => {}
         }
         Ok(())
@@ -96,6 +124,11 @@ impl OwnServer {
             "udp-port-min" => u32::from(self.udp_port_min).to_value(),
             "udp-port-max" => u32::from(self.udp_port_max).to_value(),
             "stun-server" => self.stun_server.to_value(),
+            "hosts" => {
+                let hosts: Vec<_> = self.hosts.iter().map(ToString::to_string).collect();
+                hosts.join(",").to_value()
+            }
+            "ice-tcp" => self.ice_tcp.to_value(),
             _ => return None,
         })
     }
@@ -103,7 +136,12 @@ impl OwnServer {
     /// Gives how the element's sessions reach their peers.
     pub(crate) fn transport(&self) -> Transport {
         let ports = self.udp_port_min..=self.udp_port_max;
-        configured().with(ports, self.stun_server.as_deref())
+        let mut transport = configured().with(ports, self.stun_server.as_deref());
+        transport.tcp |= self.ice_tcp;
+        if !self.hosts.is_empty() {
+            transport.hosts.clone_from(&self.hosts);
+        }
+        transport
     }
 
     /// Listens if it is wanted, and says where on the element's bus: `sluice-listening`.

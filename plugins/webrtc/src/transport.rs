@@ -14,6 +14,8 @@ pub struct Transport {
     pub stun_server: Option<String>,
     /// Further addresses that lead here (NAT, containers), announced with the same ports.
     pub hosts: Vec<IpAddr>,
+    /// Whether sessions listen for TCP as well, on ports of the same numbers (RFC 6544).
+    pub tcp: bool,
 }
 
 static CONFIGURED: Mutex<Option<Transport>> = Mutex::new(None);
@@ -49,6 +51,7 @@ impl Default for Transport {
             udp_ports: 0..=65535,
             stun_server: None,
             hosts: Vec::new(),
+            tcp: false,
         }
     }
 }

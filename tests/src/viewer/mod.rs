@@ -273,7 +273,10 @@ impl Viewer {
         let fragment = fragment.unwrap_or_else(|e| panic!("no ICE restart: {e}"));
         let reply = self.patch("*", &fragment);
         if reply.status == 200
-            && let Err(e) = self.session.lock().on_restarted(&reply.body, Instant::now())
+            && let Err(e) = self
+                .session
+                .lock()
+                .on_restarted(&reply.body, Instant::now())
         {
             panic!("the ICE restart cannot go on: {e}\n{}", reply.body);
         }

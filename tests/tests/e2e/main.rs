@@ -14,6 +14,7 @@ mod access;
 mod browsers;
 mod errors;
 mod faults;
+mod nat;
 mod network;
 mod presets;
 mod publish;

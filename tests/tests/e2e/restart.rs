@@ -62,7 +62,10 @@ fn a_restart_without_a_star_changes_nothing() {
     );
 
     viewer.wait_frames(60, secs(10));
-    let trickled = viewer.patch(&etag, "m=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=end-of-candidates\r\n");
+    let trickled = viewer.patch(
+        &etag,
+        "m=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=end-of-candidates\r\n",
+    );
     assert_eq!(trickled.status, 204, "{}", trickled.body);
 }
 
@@ -80,10 +83,15 @@ fn restarts_that_nobody_follows_leave_the_session_playing() {
             scope.spawn(move || viewer.patch("*", &fragment))
         };
         let all: Vec<_> = (0..4).map(restart).collect();
-        all.into_iter().map(|one| one.join().expect("an answer")).collect()
+        all.into_iter()
+            .map(|one| one.join().expect("an answer"))
+            .collect()
     });
 
-    let mut etags: Vec<_> = answers.iter().map(|one| one.header("etag").map(str::to_owned)).collect();
+    let mut etags: Vec<_> = answers
+        .iter()
+        .map(|one| one.header("etag").map(str::to_owned))
+        .collect();
     etags.sort();
     etags.dedup();
     assert!(answers.iter().all(|one| one.status == 200), "{answers:?}");

@@ -86,6 +86,13 @@ impl Candidate {
             && matches!(self.kind.as_str(), "host" | "srflx" | "prflx" | "relay")
     }
 
+    /// Says whether it waits for TCP connections (RFC 6544, section 4.5).
+    pub fn is_passive(&self) -> bool {
+        let mut words = self.rest.split_ascii_whitespace();
+        let kind = words.find(|word| *word == "tcptype").and(words.next());
+        self.transport == "tcp" && kind == Some("passive")
+    }
+
     /// Says whether both stand for the same place (RFC 9725 lets clients repeat candidates).
     pub fn same_place(&self, other: &Self) -> bool {
         self.address == other.address

@@ -42,6 +42,7 @@ fn damaged_texts_are_read_without_panic() {
         stream: "s".to_owned(),
         fingerprint: None,
         announce: vec![[192, 0, 2, 1].into()],
+        tcp: true,
     };
     for (_, text) in OFFERS {
         for text in mutations(text) {

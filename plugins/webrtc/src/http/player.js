@@ -13,6 +13,8 @@ const REFUSED_MS = 30_000;
 const HEALTHY_MS = 30_000;
 /** No new picture for this long, with a running source, means that this session is dead. */
 const FROZEN_MS = 5_000;
+/** Before that, new ways to the server are looked for: browsers take seconds to notice another network. */
+const MEND_MS = 2_000;
 /** The first picture may have to wait for the source's next key frame. */
 const FIRST_PICTURE_MS = 12_000;
 /** From here on, missing pictures are a reason to ask how the source is. */
@@ -261,7 +263,12 @@ async function judgeSilence(mine) {
     return;
   }
   const limit = moved.count === 0 ? FIRST_PICTURE_MS : FROZEN_MS;
-  if (Date.now() - moved.at > limit) {
+  const silence = Date.now() - moved.at;
+  if (source && moved.count > 0 && silence > MEND_MS && moved.mended !== moved.at) {
+    moved.mended = moved.at;
+    mine.mend();
+  }
+  if (silence > limit) {
     lost(source ? "The picture stopped." : "The server does not answer.");
   }
 }

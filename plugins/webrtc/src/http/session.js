@@ -8,7 +8,7 @@ const GATHER_MS = 100;
 /** How long ICE and DTLS may take after the answer. */
 const CONNECT_MS = 10_000;
 /** How long an ICE restart may take to mend a break, for example after a change of networks; then it is lost. */
-const DISCONNECTED_MS = 5_000;
+const BROKEN_MS = 5_000;
 
 /** Why a session could not be had: a sentence for people, a status for the caller. */
 export class SessionError extends Error {
@@ -87,6 +87,11 @@ export class Session {
     this.#trickle();
   }
 
+  /** Looks for new ways to the server without a new session. Nothing is lost if that does not help. */
+  mend() {
+    this.#restart();
+  }
+
   /** Ends the session here and at the server; may be called at any time, also while the page unloads. */
   close() {
     if (this.#closed) return;
@@ -163,14 +168,16 @@ export class Session {
     };
     const connecting = this.#after(CONNECT_MS, () =>
       lost("The server answered, but no media gets through. Is its UDP port open?"));
-    let broken;
+    let broken = null;
     this.pc.addEventListener("connectionstatechange", () => {
-      clearTimeout(broken);
       const state = this.pc.connectionState;
-      if (state === "connected") clearTimeout(connecting);
-      if (state === "failed") lost("The connection broke.");
-      if (state === "disconnected") {
-        broken = this.#after(DISCONNECTED_MS, () => lost("The connection broke."));
+      if (state === "connected") {
+        clearTimeout(connecting);
+        clearTimeout(broken);
+        broken = null;
+      } else if ((state === "disconnected" || state === "failed") && broken === null) {
+        // A network that is gone makes the connection fail at once, without a time of being disconnected.
+        broken = this.#after(BROKEN_MS, () => lost("The connection broke."));
         this.#restart();
       }
     });

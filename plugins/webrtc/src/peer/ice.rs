@@ -21,7 +21,7 @@ pub(super) fn set_up(webrtcbin: &gst::Element, transport: &Transport) {
     let nice = agent.property::<glib::Object>("agent");
     // On by default: 18 multicast packets per session, and 660 ms to the answer at 50 viewers (F3, F20).
     set(&nice, "upnp", false);
-    set(&nice, "ice-tcp", false);
+    set(&nice, "ice-tcp", transport.tcp);
     // Without it 1.22 never notices a viewer who is gone; newer ones have consent freshness (F2).
     if gst::version() < (1, 24, 0, 0) {
         set(&nice, "keepalive-conncheck", true);

@@ -201,6 +201,7 @@ fn finished(answer: &str, fingerprint: Option<Fingerprint>, transport: &Transpor
         stream: "sluice".to_owned(),
         fingerprint,
         announce: transport.hosts.clone(),
+        tcp: transport.tcp,
     };
     sluice_core::sdp::finish(answer, &edit)
 }

@@ -19,6 +19,8 @@ pub struct AnswerEdit {
     pub fingerprint: Option<Fingerprint>,
     /// Further addresses that lead to us (NAT, containers), announced beside our own with the same ports.
     pub announce: Vec<IpAddr>,
+    /// Whether peers may connect by TCP (RFC 6544), where a network lets no UDP through.
+    pub tcp: bool,
 }
 
 /// Corrects webrtcbin's answer to a viewer and keeps everything else.
@@ -115,7 +117,8 @@ fn push_candidate(out: &mut String, line: &str, value: &str, edit: &AnswerEdit) 
         return;
     };
     let link_local = ip.is_ipv6() && is_link_local(ip);
-    if link_local || candidate.transport != "udp" {
+    let reachable = candidate.transport == "udp" || (edit.tcp && candidate.is_passive());
+    if link_local || !reachable {
         return;
     }
     push(out, line);

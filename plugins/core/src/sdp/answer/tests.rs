@@ -8,6 +8,7 @@ fn edit() -> AnswerEdit {
         stream: "sluice".to_owned(),
         fingerprint: Some(Fingerprint::sha256([0xab; 32])),
         announce: vec![],
+        tcp: false,
     }
 }
 
@@ -60,6 +61,31 @@ fn candidates_that_viewers_cannot_use_are_dropped_and_the_end_is_told() {
     assert_eq!(text.matches("a=end-of-candidates\r\n").count(), 1);
     let section = &sections(&text)[1];
     assert_eq!(section.last(), Some(&"a=end-of-candidates"));
+}
+
+#[test]
+fn with_tcp_the_candidates_that_wait_for_connections_stay() {
+    let edit = AnswerEdit {
+        tcp: true,
+        announce: vec!["203.0.113.7".parse().unwrap()],
+        ..edit()
+    };
+    let text = finish(ANSWER, &edit);
+    let tcp: Vec<_> = text
+        .lines()
+        .filter(|line| {
+            line.starts_with("a=candidate") && line.to_ascii_lowercase().contains(" tcp ")
+        })
+        .collect();
+    assert!(!tcp.is_empty(), "{text}");
+    assert!(
+        tcp.iter().all(|line| line.contains("tcptype passive")),
+        "{tcp:?}"
+    );
+    assert!(
+        tcp.iter().any(|line| line.contains(" 203.0.113.7 ")),
+        "{tcp:?}"
+    );
 }
 
 #[test]

@@ -1,0 +1,151 @@
+//! Viewers in networks that let little through: NAT, no UDP to us, no UDP at all.
+
+use std::net::Ipv4Addr;
+
+use serde_json::{Value, json};
+use sluice_tests::browser::{Browser, Engine};
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::http::Client;
+use sluice_tests::netns::Netns;
+use sluice_tests::turn::TurnServer;
+
+use crate::browsers::smooth;
+use crate::secs;
+
+const SECRET: &str = "only-the-gateway-and-coturn-know";
+
+/// A gateway and a TURN server in the internet, and a browser's host behind a home router.
+struct Street {
+    gateway_side: Netns,
+    gateway: Ipv4Addr,
+    /// Where the test itself reaches the gateway.
+    control: Ipv4Addr,
+    turn: TurnServer,
+    router: Netns,
+    home: Netns,
+    _internet: Netns,
+}
+
+impl Street {
+    fn new() -> Self {
+        let (internet, router) = (Netns::new(), Netns::new());
+        internet.forward();
+        router.forward();
+        let (gateway_side, turn_side, home) = (Netns::new(), Netns::new(), Netns::new());
+        let gateway = internet.plug(&gateway_side);
+        let turn = internet.plug(&turn_side);
+        internet.plug(&router);
+        router.hide();
+        router.plug(&home);
+        let (_, control) = gateway_side.join_machine();
+        Self {
+            gateway_side,
+            gateway,
+            control,
+            turn: TurnServer::start(&turn_side, turn, SECRET),
+            router,
+            home,
+            _internet: internet,
+        }
+    }
+
+    /// Starts the gateway; what is given stands below `webrtc`.
+    fn serve(&self, webrtc: &str) -> Gateway {
+        let options = GatewayOptions::new().path("cam", "test:").webrtc(webrtc);
+        let mut gateway = options.within(&self.gateway_side).start();
+        gateway.reach_at(&self.control.to_string());
+        gateway
+    }
+
+    /// A TURN server for the gateway's clients.
+    fn ice_servers(&self, transport: &str) -> String {
+        let url = self.turn.url(transport);
+        format!("ice_servers: [{{url: \"{url}\", secret: {SECRET}}}]")
+    }
+
+    fn open(&self, gateway: &Gateway) -> Browser {
+        let url = gateway.at_host(&self.gateway.to_string(), "cam");
+        Browser::open(Engine::Chromium, &self.home, &url)
+    }
+}
+
+/// Plays, and by which way.
+fn plays(browser: &mut Browser) -> String {
+    browser.until_playing(secs(40));
+    smooth(&browser.watch(secs(5)), 30);
+    let way = browser.eval("() => window.sluiceProbe.way()");
+    way.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_viewer_behind_nat_plays_without_any_server() {
+    let street = Street::new();
+    let gateway = street.serve("tcp: false");
+    let mut browser = street.open(&gateway);
+    let way = plays(&mut browser);
+    assert!(way.ends_with(" udp") && !way.starts_with("relay"), "{way}");
+}
+
+#[test]
+fn a_viewer_whose_network_lets_no_packets_to_us_plays_through_turn_over_udp() {
+    let street = Street::new();
+    street
+        .router
+        .block(&format!("ip daddr {} meta l4proto udp", street.gateway));
+    let gateway = street.serve(&street.ice_servers("udp"));
+    let mut browser = street.open(&gateway);
+    assert_eq!(plays(&mut browser), "relay udp");
+}
+
+#[test]
+fn a_viewer_without_udp_plays_through_turn_over_tcp() {
+    let street = Street::new();
+    street.router.block("meta l4proto udp");
+    let gateway = street.serve(&street.ice_servers("tcp"));
+    let mut browser = street.open(&gateway);
+    assert_eq!(plays(&mut browser), "relay tcp");
+}
+
+#[test]
+fn a_viewer_without_udp_plays_over_ice_tcp() {
+    let street = Street::new();
+    street.router.block("meta l4proto udp");
+    let gateway = street.serve("tcp: true");
+    let mut browser = street.open(&gateway);
+    let way = plays(&mut browser);
+    assert!(way.ends_with(" tcp") && !way.starts_with("relay"), "{way}");
+}
+
+#[test]
+fn turn_takes_the_minted_credentials_and_no_others() {
+    let street = Street::new();
+    let gateway = street.serve(&street.ice_servers("udp"));
+    let mut browser = street.open(&gateway);
+    let minted = Client::default().request("OPTIONS", &gateway.whep("cam"), &[], "");
+    let link = minted.header("link").expect("a Link header").to_owned();
+    let word = |name: &str| {
+        let (_, rest) = link.split_once(&format!("{name}=\"")).expect("a parameter");
+        rest.split('"').next().unwrap_or_default().to_owned()
+    };
+    let mut relays = |user: &str, password: &str| -> Value {
+        let url = street.turn.url("udp");
+        let servers = json!([{"urls": url, "username": user, "credential": password}]);
+        browser.eval(&format!("() => window.sluiceProbe.relays({servers})"))
+    };
+    let count = |found: &Value| found["candidates"].as_array().map(Vec::len);
+
+    let right = relays(&word("username"), &word("credential"));
+    assert_eq!(count(&right), Some(1), "{right} {}", street.turn.log());
+    // 2001; the password is right for it.
+    let (user, password) = street.turn.credentials(1_000_000_000);
+    let expired = relays(&user, &password);
+    assert_eq!(count(&expired), Some(0), "{expired}");
+    assert_eq!(expired["errors"][0], 401, "{expired}");
+    let wrong = relays(&word("username"), "nobodys-password");
+    assert_eq!(count(&wrong), Some(0), "{wrong}");
+    assert_eq!(wrong["errors"][0], 401, "{wrong}");
+    // The test's own making of credentials is right; coturn counts in 31 bits.
+    let (user, password) = street.turn.credentials(2_000_000_000);
+    let own = relays(&user, &password);
+    assert_eq!(count(&own), Some(1), "{own}");
+}
