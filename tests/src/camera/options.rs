@@ -61,6 +61,10 @@ pub enum AuthMethod {
 /// The camera's options; `CameraOptions::default()` is an open 720p30 H.264 camera without audio.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "rtsp-camera", about = "An RTSP camera with quirks, for tests")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent quirk of a camera"
+)]
 pub struct CameraOptions {
     /// Video codec.
     #[arg(long, value_enum, default_value = "h264")]
@@ -107,6 +111,10 @@ pub struct CameraOptions {
     /// Accepts UDP but sends nothing over it.
     #[arg(long)]
     pub blackhole_udp: bool,
+    /// Cuts H.264 frames into slices and repeats the parameter sets before each one of a key frame, in packets of their
+    /// own, as `rtph264pay config-interval=-1` does.
+    #[arg(long)]
+    pub slices: bool,
     /// Stamps each H.264 frame with the machine's clock.
     #[arg(long)]
     pub stamp: bool,
@@ -198,6 +206,7 @@ impl CameraOptions {
         let flags = [
             (self.multicast, "--multicast"),
             (self.no_parameter_sets, "--no-parameter-sets"),
+            (self.slices, "--slices"),
             (self.blackhole_udp, "--blackhole-udp"),
             (self.stamp, "--stamp"),
         ];

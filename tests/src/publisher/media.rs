@@ -117,8 +117,8 @@ fn encoder(codec: Payload) -> &'static str {
     match codec {
         Payload::H264 => {
             "x264enc speed-preset=ultrafast tune=zerolatency bitrate=1500 key-int-max=900 \
-             option-string=scenecut=0 ! video/x-h264,profile=constrained-baseline ! h264parse config-interval=-1 ! \
-             rtph264pay mtu=1100 aggregate-mode=zero-latency"
+             option-string=scenecut=0:slices=3 ! video/x-h264,profile=constrained-baseline ! \
+             rtph264pay mtu=1100 config-interval=-1"
         }
         Payload::Vp8 => {
             "vp8enc deadline=1 cpu-used=8 target-bitrate=1500000 keyframe-max-dist=900 ! \

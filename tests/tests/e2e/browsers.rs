@@ -110,6 +110,12 @@ fn chromium_plays_rtsp_with_digest() {
 }
 
 #[test]
+fn chromium_plays_rtsp_with_parameter_sets_before_each_slice() {
+    let camera = Camera::with("--audio opus --slices");
+    chromium_plays(&serving(&camera));
+}
+
+#[test]
 fn chromium_plays_an_mp4_over_its_seam() {
     let file = format!("\"file://{}\"", children::media(Media::Mp4).display());
     let keys = [("source", file.as_str()), ("loop", "true")];

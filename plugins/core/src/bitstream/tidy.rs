@@ -1,8 +1,8 @@
-//! Takes parameter sets out of the middle of an access unit.
+//! Takes parameter sets out of the middle of an access unit, and puts together what was split there.
 //!
 //! `rtph264pay config-interval=-1`, and what is built on it, repeats SPS and PPS before each slice of a key frame.
-//! Behind the first slice they say nothing new, but parsers take them for the next access unit and split the
-//! frame in two: half a picture.
+//! Behind the first slice they say nothing new, but depayloaders and parsers take them for the next access unit and
+//! split the frame in two: half a picture. `rtph264depay` 1.22 does so when each of them has a packet of its own.
 
 use crate::track::Codec;
 
@@ -30,6 +30,57 @@ const SYNTAXES: &[Syntax] = &[
         is_header: |unit| (32..=35).contains(&unit),
     },
 ];
+
+/// Puts the parts of a key frame together. `U` is whatever holds a part.
+#[derive(Debug)]
+pub struct Parts<U> {
+    /// Parts of a frame whose end has not come, and their time.
+    held: Vec<U>,
+    time: Option<u64>,
+}
+
+/// What leaves [`Parts`], in this order; empty lists are nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frames<U> {
+    /// The parts of an earlier frame, which was complete after all.
+    pub earlier: Vec<U>,
+    /// The parts of the frame that is complete with this one.
+    pub now: Vec<U>,
+}
+
+impl<U> Default for Parts<U> {
+    fn default() -> Self {
+        Self {
+            held: Vec::new(),
+            time: None,
+        }
+    }
+}
+
+impl<U> Parts<U> {
+    /// Takes what a depayloader gives: its time in any unit, whether it can be decoded by itself, and whether the
+    /// packet that ended it said that the frame ends (the marker of RFC 6184, section 5.1).
+    ///
+    /// A key frame without its marker waits for the next part: a stream without any markers has its key
+    /// frames one frame later.
+    pub fn on_part(&mut self, part: U, time: Option<u64>, is_key: bool, ends: bool) -> Frames<U> {
+        let goes_on = !self.held.is_empty() && self.time == time;
+        let earlier = if goes_on {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.held)
+        };
+        self.time = time;
+        self.held.push(part);
+        let waits = !ends && (is_key || goes_on) && time.is_some();
+        let now = if waits {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.held)
+        };
+        Frames { earlier, now }
+    }
+}
 
 /// Gives the access unit without headers after its first slice; `None` if there are none, or if the codec has
 /// no NAL units.
@@ -82,6 +133,41 @@ mod tests {
         let unit = [SPS, PPS, SLICE, SPS, PPS, SLICE].concat();
         let tidy = without_late_headers(Codec::H264, &unit).unwrap();
         assert_eq!(tidy, [SPS, PPS, SLICE, SLICE].concat());
+    }
+
+    #[test]
+    fn the_parts_of_a_key_frame_come_together() {
+        let mut parts = Parts::default();
+        let (key, delta) = (true, false);
+        let frames = |earlier: &[u8], now: &[u8]| Frames {
+            earlier: earlier.to_vec(),
+            now: now.to_vec(),
+        };
+        assert_eq!(parts.on_part(1, Some(0), key, false), frames(&[], &[]));
+        assert_eq!(parts.on_part(2, Some(0), key, false), frames(&[], &[]));
+        assert_eq!(
+            parts.on_part(3, Some(0), key, true),
+            frames(&[], &[1, 2, 3])
+        );
+        assert_eq!(parts.on_part(4, Some(33), delta, true), frames(&[], &[4]));
+        assert_eq!(parts.on_part(5, Some(66), delta, false), frames(&[], &[5]));
+    }
+
+    #[test]
+    fn a_stream_without_markers_loses_no_frame() {
+        let mut parts = Parts::default();
+        let mut all = Vec::new();
+        for (n, is_key) in [true, false, false, true, true, false]
+            .into_iter()
+            .enumerate()
+        {
+            let frames = parts.on_part(n, Some(n as u64 * 33), is_key, false);
+            all.extend(frames.earlier);
+            all.extend(frames.now);
+        }
+        assert_eq!(all, [0, 1, 2, 3, 4, 5]);
+        // Without a time nothing can be known to belong together.
+        assert_eq!(parts.on_part(6, None, true, false).now, [6]);
     }
 
     #[test]

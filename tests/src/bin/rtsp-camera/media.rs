@@ -26,8 +26,8 @@ pub(crate) fn launch_line(options: &CameraOptions) -> Result<String, String> {
     Ok(line)
 }
 
-/// The parsers put parameter sets before every key frame. The payloaders of GStreamer 1.22 must not:
-/// they do so before every slice of it, which tears a key frame of several slices apart.
+/// The parsers put parameter sets before every key frame. The payloaders of GStreamer 1.22 must not, but with
+/// `--slices`: they do so before every slice of it.
 fn video(options: &CameraOptions) -> String {
     let key = (options.key_interval * f64::from(options.rate))
         .round()
@@ -56,12 +56,17 @@ fn video(options: &CameraOptions) -> String {
                 "main" => "cabac=true dct8x8=false",
                 _ => "cabac=true dct8x8=true",
             };
+            let (slices, payloader) = if options.slices {
+                (":slices=3", "config-interval=-1")
+            } else {
+                ("", "aggregate-mode=zero-latency")
+            };
             format!(
                 "video/x-raw,format={format} ! x264enc speed-preset=ultrafast {order} {tools} \
-                 bitrate={kbps} key-int-max={key} option-string=scenecut=0 ! \
+                 bitrate={kbps} key-int-max={key} option-string=scenecut=0{slices} ! \
                  video/x-h264,profile={profile} ! h264parse config-interval=-1 ! \
                  video/x-h264,stream-format=byte-stream,alignment=au ! identity name=tap ! \
-                 rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency"
+                 rtph264pay name=pay0 pt=96 {payloader}"
             )
         }
         Video::H265 => format!(
