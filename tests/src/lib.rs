@@ -16,6 +16,7 @@ pub mod children;
 pub mod gateway;
 pub mod http;
 pub mod netns;
+pub mod peers;
 pub mod picture;
 pub mod proc;
 pub mod process;

@@ -16,6 +16,7 @@ mod errors;
 mod faults;
 mod nat;
 mod network;
+mod peers;
 mod presets;
 mod publish;
 mod redial;
