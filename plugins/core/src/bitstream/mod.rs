@@ -7,6 +7,7 @@ mod bits;
 pub mod h264;
 pub mod h265;
 mod nal;
+pub mod payload;
 #[cfg(test)]
 mod tests;
 pub mod tidy;
