@@ -69,12 +69,7 @@ fn of_section(mline: usize, media: &OfferedMedia) -> Result<Accepted, Problem> {
     let Some((codec, encoding_name, offered)) = best else {
         return Err(refusal(media));
     };
-    let extension = |uri: &'static str| {
-        let mut extmap = media.extmap.iter();
-        extmap
-            .find(|(_, known)| known == uri)
-            .map(|(id, _)| (*id, uri))
-    };
+    let extension = |uri: &'static str| media.short_extension(uri).map(|id| (id, uri));
     Ok(Accepted {
         mline,
         mid: media.mid.clone(),

@@ -106,10 +106,7 @@ fn sections(offered: &[Offered], offer: &Offer) -> Result<(Vec<Section>, Vec<Cod
 
 fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Option<Section> {
     let codec = offered.track.codec;
-    let extension = |uri: &str| {
-        let mut extmap = media.extmap.iter();
-        extmap.find(|(_, known)| known == uri).map(|(id, _)| *id)
-    };
+    let extension = |uri: &str| media.short_extension(uri);
     let mut codecs = media.codecs.iter();
     Some(Section {
         mline,

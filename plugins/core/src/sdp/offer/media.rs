@@ -60,6 +60,14 @@ impl OfferedCodec {
 const STATIC: &[(u8, &str, u32)] = &[(0, "PCMU", 8000), (8, "PCMA", 8000), (9, "G722", 8000)];
 
 impl OfferedMedia {
+    /// Gives the id of a header extension, if it fits the one-byte form that everybody can read: 1 to 14
+    /// (RFC 8285, 4.2; 15 is reserved there).
+    pub fn short_extension(&self, uri: &str) -> Option<u8> {
+        let mut extmap = self.extmap.iter();
+        let (id, _) = extmap.find(|(id, known)| known == uri && (1..=14).contains(id))?;
+        Some(*id)
+    }
+
     pub(super) fn parse(
         section: &Section<'_>,
         session: &Section<'_>,

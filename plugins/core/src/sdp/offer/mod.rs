@@ -122,6 +122,9 @@ impl Offer {
         let description = lines::split(text).map_err(|what| {
             OfferError::malformed(format!("the SDP {what}; send a WebRTC offer"))
         })?;
+        for section in description.media.iter().chain([&description.session]) {
+            check_once(section)?;
+        }
         let media = description
             .media
             .iter()
@@ -196,6 +199,21 @@ fn write_section(section: &[&str], out: &mut String) {
     }
 }
 
+/// What each section says once at most; of two values we and webrtcbin might take different ones.
+const ONCE: &[&str] = &["mid", "ice-ufrag", "ice-pwd", "setup"];
+
+fn check_once(section: &Section<'_>) -> Result<(), OfferError> {
+    match ONCE
+        .iter()
+        .find(|name| section.attributes(name).nth(1).is_some())
+    {
+        Some(twice) => Err(OfferError::malformed(format!(
+            "a section has a={twice} twice; give it once"
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), OfferError> {
     for (index, one) in media.iter().enumerate() {
         if media
@@ -208,14 +226,19 @@ fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), Off
             ));
         }
     }
-    let group: Vec<&str> = session
+    let mut groups = session
         .attributes("group")
         .filter_map(|group| group.strip_prefix("BUNDLE"))
-        .flat_map(str::split_ascii_whitespace)
-        .collect();
-    if group.is_empty() {
+        .map(|group| group.split_ascii_whitespace().collect::<Vec<_>>())
+        .filter(|group| !group.is_empty());
+    let Some(group) = groups.next() else {
         return Err(OfferError::malformed(
             "the offer has no a=group:BUNDLE; offer all media on one transport (max-bundle)",
+        ));
+    };
+    if groups.next().is_some() {
+        return Err(OfferError::malformed(
+            "the offer has several a=group:BUNDLE; offer all media on one transport (max-bundle)",
         ));
     }
     if let Some(absent) = group
@@ -226,6 +249,12 @@ fn check_bundle(session: &Section<'_>, media: &[OfferedMedia]) -> Result<(), Off
         return Err(OfferError::malformed(format!(
             "a=group:BUNDLE names \"{shown}\", but no section has that a=mid"
         )));
+    }
+    // With a mid that stands twice, webrtcbin makes a pad twice.
+    if group.len() > media.len() {
+        return Err(OfferError::malformed(
+            "a=group:BUNDLE names a section twice; name each once",
+        ));
     }
     for one in media.iter().filter(|media| !media.port_zero) {
         if !group.contains(&one.mid.as_str()) {

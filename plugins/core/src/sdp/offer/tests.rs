@@ -319,3 +319,44 @@ fn a_bundle_only_section_reaches_webrtcbin_as_offered() {
         "{prepared}"
     );
 }
+
+#[test]
+fn only_extension_ids_of_the_one_byte_form_are_taken() {
+    let uri = "urn:ietf:params:rtp-hdrext:sdes:mid";
+    for (id, taken) in [(1, Some(1)), (14, Some(14)), (15, None), (255, None)] {
+        let line = format!("a=extmap:{id} {uri}");
+        let text = offer_text("str0m").replace(&format!("a=extmap:4 {uri}"), &line);
+        let offer = Offer::parse(&text).unwrap();
+        assert_eq!(offer.media[0].short_extension(uri), taken, "{id}");
+    }
+}
+
+#[test]
+fn what_may_stand_once_and_stands_twice_is_refused() {
+    let text = offer_text("str0m");
+    for (from, to, says) in [
+        ("a=mid:aud", "a=mid:aud\na=mid:vid", "a=mid twice"),
+        (
+            "a=ice-ufrag:",
+            "a=ice-ufrag:other\na=ice-ufrag:",
+            "a=ice-ufrag twice",
+        ),
+        (
+            "a=setup:actpass",
+            "a=setup:actpass\na=setup:active",
+            "a=setup twice",
+        ),
+        (
+            "BUNDLE vid aud",
+            "BUNDLE vid vid aud",
+            "names a section twice",
+        ),
+        (
+            "a=group:BUNDLE vid aud",
+            "a=group:BUNDLE vid\na=group:BUNDLE aud",
+            "several",
+        ),
+    ] {
+        assert_refused(Offer::parse(&text.replace(from, to)), 400, says);
+    }
+}
