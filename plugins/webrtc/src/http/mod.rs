@@ -14,7 +14,7 @@ use axum::Router;
 use axum::routing::{any, get};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use sluice_core::{Problem, SessionId};
+use sluice_core::{Offer, Problem, SessionId};
 
 use crate::publishers::Publishers;
 use crate::viewers::{Joined, Viewers};
@@ -68,8 +68,9 @@ impl Shared {
         refused.then(no_publisher)
     }
 
-    /// Makes a session out of an offer.
+    /// Makes a session out of an offer. Only one that can be read is a reason to start a source, or to wait for it.
     async fn join(&self, side: Side, path: &str, offer: &str) -> Result<(Peers, Joined), Problem> {
+        Offer::parse_as(side.role(), offer)?;
         match side {
             Side::View => {
                 let viewers = self.directory.open(path).await?;

@@ -1,5 +1,6 @@
 //! Who has a session: a viewer or a publisher.
 
+use sluice_core::sdp::Role;
 use sluice_core::{Problem, SessionId};
 
 use crate::publishers::Publishers;
@@ -15,6 +16,14 @@ pub(super) enum Side {
 }
 
 impl Side {
+    /// Gives whose offers come here.
+    pub(super) const fn role(self) -> Role {
+        match self {
+            Self::View => Role::Viewer,
+            Self::Publish => Role::Publisher,
+        }
+    }
+
     /// Gives the last part of the endpoint's path.
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -12,6 +12,9 @@ use super::{Directory, router};
 use crate::publishers::Publishers;
 use crate::viewers::Viewers;
 
+/// An offer that can be read.
+const OFFER: &str = include_str!("../../../core/testdata/offer-str0m-0.25.sdp");
+
 /// One path, whose source does not play.
 struct Asleep;
 
@@ -106,15 +109,27 @@ async fn every_method_has_its_status() {
         ("GET", "/nowhere/status.json", None, 404),
         ("GET", "/_sluice/player.js", None, 200),
     ] {
-        let (got, ..) = ask(method, path, kind, "v=0\r\n").await;
+        let offer = match path {
+            "/studio/whip" => OFFER.replace("recvonly", "sendonly"),
+            _ => OFFER.to_owned(),
+        };
+        let (got, ..) = ask(method, path, kind, offer).await;
         assert_eq!(got, status, "{method} {path} {kind:?}");
     }
 }
 
 #[tokio::test]
+async fn an_offer_that_cannot_be_read_is_400_and_no_reason_to_start_a_source() {
+    let sdp = Some("application/sdp");
+    let (status, _, body) = ask("POST", "/door/whep", sdp, "v=0\r\n").await;
+    assert_eq!(status, 400, "{body}");
+    let (status, _, body) = ask("POST", "/studio/whip", sdp, OFFER).await;
+    assert_eq!(status, 422, "a viewer's offer: {body}");
+}
+
+#[tokio::test]
 async fn a_problem_is_json_with_a_sentence_and_when_to_come_back() {
-    let (status, headers, body) =
-        ask("POST", "/door/whep", Some("application/sdp"), "v=0\r\n").await;
+    let (status, headers, body) = ask("POST", "/door/whep", Some("application/sdp"), OFFER).await;
     assert_eq!(status, 503);
     assert_eq!(headers["content-type"], "application/problem+json");
     assert_eq!(headers["retry-after"], "2");
