@@ -71,8 +71,12 @@ impl Origins {
     /// Judges one request.
     pub fn relation(&self, site: Site<'_>) -> Relation {
         let Some(origin) = site.origin else {
-            // Browsers name the origin of everything that can do harm; who names none is no page.
-            return Relation::Own;
+            // Browsers name the origin of everything that can do harm; who names none is no page, unless it
+            // says itself that it is one of another site.
+            return match site.fetch_site {
+                Some("cross-site" | "same-site") => Relation::Foreign,
+                Some(_) | None => Relation::Own,
+            };
         };
         if site.fetch_site == Some("same-origin") || is_host(origin, site.host) {
             Relation::Own
@@ -199,6 +203,24 @@ mod tests {
             ..Site::default()
         };
         assert_eq!(origins.relation(site), Relation::Allowed);
+    }
+
+    #[test]
+    fn without_an_origin_the_browsers_own_word_counts() {
+        for (fetch_site, relation) in [
+            (None, Relation::Own),
+            (Some("none"), Relation::Own),
+            (Some("same-origin"), Relation::Own),
+            (Some("same-site"), Relation::Foreign),
+            (Some("cross-site"), Relation::Foreign),
+        ] {
+            let site = Site {
+                fetch_site,
+                host: Some("door:8889"),
+                ..Site::default()
+            };
+            assert_eq!(Origins::default().relation(site), relation, "{site:?}");
+        }
     }
 
     #[test]
