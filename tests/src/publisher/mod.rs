@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::artifacts;
 use crate::http::{Client, Reply};
+use crate::stun::IceSession;
 use crate::viewer::outward_address;
 use crate::viewer::rtp::Payload;
 use crate::wait::within;
@@ -21,6 +22,9 @@ use session::Session;
 
 /// How often the socket is read and packets are sent.
 const TICK: Duration = Duration::from_millis(2);
+
+/// Makes another payload of one; the number counts the packets, from 0.
+pub type Spoil = fn(u64, Vec<u8>) -> Vec<u8>;
 
 /// What the publisher is like.
 #[derive(Debug, Clone)]
@@ -35,6 +39,10 @@ pub struct PublisherOptions {
     pub false_fingerprint: bool,
     /// Leaves its candidates out of the offer, as ffmpeg and libdatachannel do.
     pub no_candidates: bool,
+    /// The sequence number before the first, and the first timestamp of its streams.
+    pub first: (u16, u32),
+    /// Changes the payload of each video packet.
+    pub spoil: Option<Spoil>,
 }
 
 impl Default for PublisherOptions {
@@ -45,6 +53,8 @@ impl Default for PublisherOptions {
             size: (1280, 720),
             false_fingerprint: false,
             no_candidates: false,
+            first: (1000, 0),
+            spoil: None,
         }
     }
 }
@@ -84,9 +94,22 @@ impl Publisher {
     /// # Panics
     /// When the server does not speak HTTP, or its answer is no SDP.
     pub fn join(url: &str, options: &PublisherOptions) -> Self {
+        Self::join_as(url, options, str::to_owned)
+    }
+
+    /// Like [`Publisher::join`], with an offer that is changed on its way.
+    ///
+    /// # Panics
+    /// When the server does not speak HTTP, or its answer is no SDP.
+    pub fn join_as(
+        url: &str,
+        options: &PublisherOptions,
+        change: impl FnOnce(&str) -> String,
+    ) -> Self {
         str0m::crypto::from_feature_flags().install_process_default();
         let (mut session, offer) = Session::new(outward_address(), options)
             .unwrap_or_else(|e| panic!("the publisher cannot make an offer: {e}"));
+        let offer = change(&offer);
         let client = Client::default();
         let reply = client.post_sdp(url, &offer);
         artifacts::note("publish-offer.sdp", &offer);
@@ -140,12 +163,36 @@ impl Publisher {
         within(limit, || self.published().closed.then_some(())).is_some()
     }
 
+    /// The address of its session.
+    ///
+    /// # Panics
+    /// When the server gave none.
+    pub fn location(&self) -> String {
+        self.reply.location.clone().expect("a 201 has a Location")
+    }
+
+    /// The credentials and the place of its ICE session.
+    pub fn ice(&self) -> IceSession {
+        IceSession::of(&self.offer, &self.reply.body, outward_address())
+    }
+
+    /// Sends a datagram from its own socket to the gateway, past its WebRTC stack.
+    pub fn send_raw(&self, datagram: &[u8]) {
+        let server = self.ice().server;
+        self.session.lock().send_raw(datagram, server);
+    }
+
+    /// The last encrypted media packet that it sent.
+    pub fn last_packet(&self) -> Vec<u8> {
+        self.session.lock().last_packet()
+    }
+
     /// Ends the session by its `Location`.
     ///
     /// # Panics
     /// When the server gave none.
     pub fn delete(&self) -> Reply {
-        let location = self.reply.location.clone().expect("a 201 has a Location");
+        let location = self.location();
         self.client.request("DELETE", &location, &[], "")
     }
 

@@ -10,8 +10,8 @@ use str0m::rtp::{RtpWrite, SeqNo};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
 use super::media::Packet;
-use super::{Published, PublisherOptions};
-use crate::viewer::rtp::Payload;
+use super::{Published, PublisherOptions, Spoil};
+use crate::viewer::rtp::{Head, Payload};
 use crate::viewer::sdp;
 
 /// More than str0m needs to say goodbye.
@@ -24,6 +24,8 @@ struct Track {
     /// What the answer takes.
     pt: Option<Pt>,
     sequence: u64,
+    /// The payloader's first timestamp.
+    base: Option<u32>,
 }
 
 pub(super) struct Session {
@@ -35,6 +37,10 @@ pub(super) struct Session {
     tracks: Vec<Track>,
     wants_key_frame: bool,
     published: Published,
+    first_timestamp: u32,
+    spoil: Option<Spoil>,
+    spoilt: u64,
+    last_packet: Vec<u8>,
 }
 
 impl Session {
@@ -58,7 +64,8 @@ impl Session {
                 mid,
                 video: kind == MediaKind::Video,
                 pt: None,
-                sequence: 1000,
+                sequence: u64::from(options.first.0),
+                base: None,
             });
         }
         let (offer, pending) = api.apply().ok_or("empty offer")?;
@@ -78,6 +85,10 @@ impl Session {
             tracks,
             wants_key_frame: false,
             published: Published::default(),
+            first_timestamp: options.first.1,
+            spoil: options.spoil,
+            spoilt: 0,
+            last_packet: Vec::new(),
         };
         Ok((session, offer))
     }
@@ -112,7 +123,15 @@ impl Session {
         };
         track.sequence += 1;
         let sequence = SeqNo::from(track.sequence);
-        let write = RtpWrite::new(pt, sequence, packet.timestamp, now, packet.payload.clone());
+        let base = *track.base.get_or_insert(packet.timestamp);
+        let timestamp = packet.timestamp.wrapping_sub(base);
+        let timestamp = timestamp.wrapping_add(self.first_timestamp);
+        let mut payload = packet.payload.clone();
+        if let Some(spoil) = self.spoil.filter(|_| packet.video) {
+            payload = spoil(self.spoilt, payload);
+            self.spoilt += 1;
+        }
+        let write = RtpWrite::new(pt, sequence, timestamp, now, payload);
         stream.write_rtp(write.marker(packet.marker).nackable(packet.video));
         self.published.packets += 1;
         self.on_timeout(now);
@@ -141,6 +160,17 @@ impl Session {
     /// Whether a key frame was asked for since the last call.
     pub(super) fn wants_key_frame(&mut self) -> bool {
         std::mem::take(&mut self.wants_key_frame)
+    }
+
+    /// Sends a datagram past the stack.
+    pub(super) fn send_raw(&self, datagram: &[u8], to: SocketAddr) {
+        // A lost datagram is the network's business.
+        drop(self.socket.send_to(datagram, to));
+    }
+
+    /// The last encrypted media packet.
+    pub(super) fn last_packet(&self) -> Vec<u8> {
+        self.last_packet.clone()
     }
 
     /// Says goodbye by DTLS.
@@ -175,6 +205,9 @@ impl Session {
                     return;
                 }
                 Ok(Output::Transmit(packet)) => {
+                    if Head::parse(&packet.contents).is_some() {
+                        self.last_packet = packet.contents.to_vec();
+                    }
                     // A lost datagram is the network's business.
                     drop(self.socket.send_to(&packet.contents, packet.destination));
                 }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use crate::artifacts;
 use crate::http::{Client, Reply};
+use crate::stun::IceSession;
 use crate::wait::within;
 use rtp::{Payload, Totals};
 use session::Session;
@@ -49,6 +50,8 @@ pub struct ViewerOptions {
     pub light: bool,
     /// Never answers anything on its socket.
     pub deaf: bool,
+    /// Offers H.264 as payload type 35 and Opus as 63, of the range that was free for long.
+    pub low_payload_types: bool,
 }
 
 impl Default for ViewerOptions {
@@ -62,6 +65,7 @@ impl Default for ViewerOptions {
             nack: true,
             light: false,
             deaf: false,
+            low_payload_types: false,
         }
     }
 }
@@ -161,9 +165,23 @@ impl Viewers {
     /// # Panics
     /// When the server does not speak HTTP, or its answer is no SDP.
     pub fn join(&self, url: &str, options: ViewerOptions) -> Viewer {
+        self.join_as(url, options, str::to_owned)
+    }
+
+    /// Like [`Viewers::join`], with an offer that is changed on its way.
+    ///
+    /// # Panics
+    /// When the server does not speak HTTP, or its answer is no SDP.
+    pub fn join_as(
+        &self,
+        url: &str,
+        options: ViewerOptions,
+        change: impl FnOnce(&str) -> String,
+    ) -> Viewer {
         let seed = self.shared.seed.fetch_add(1, Ordering::Relaxed);
         let (mut session, offer) = Session::new(self.local, options, seed)
             .unwrap_or_else(|e| panic!("the viewer cannot make an offer: {e}"));
+        let offer = change(&offer);
         session.posted = Some(Instant::now());
         let reply = self.client.post_sdp(url, &offer);
         artifacts::note("offer.sdp", &offer);
@@ -288,13 +306,59 @@ impl Viewer {
     /// # Panics
     /// When the server gave no `Location`.
     pub fn patch(&self, if_match: &str, fragment: &str) -> Reply {
-        let location = self.reply.location.as_deref();
-        let location = location.expect("a 201 has a Location");
         let headers = [
             ("content-type", "application/trickle-ice-sdpfrag"),
             ("if-match", if_match),
         ];
-        self.client.request("PATCH", location, &headers, fragment)
+        self.client
+            .request("PATCH", &self.location(), &headers, fragment)
+    }
+
+    /// The address of its session.
+    ///
+    /// # Panics
+    /// When the server gave none.
+    pub fn location(&self) -> String {
+        self.reply.location.clone().expect("a 201 has a Location")
+    }
+
+    /// The credentials and the place of its ICE session.
+    pub fn ice(&self) -> IceSession {
+        let local = self.session.lock().local().ip();
+        IceSession::of(&self.offer, &self.reply.body, local)
+    }
+
+    /// Sends a datagram from its own socket to the gateway, past its WebRTC stack.
+    pub fn send_raw(&self, datagram: &[u8]) {
+        let server = self.ice().server;
+        self.session.lock().send_raw(datagram, server);
+    }
+
+    /// Hears and answers from now on, where the options made it deaf.
+    pub fn wake(&self) {
+        self.session.lock().wake();
+    }
+
+    /// Does nothing at all for this long, as a machine that sleeps.
+    pub fn suspend(&self, span: Duration) {
+        self.session.lock().suspend(Instant::now() + span);
+    }
+
+    /// Gets another port, as behind a NAT that has forgotten it.
+    pub fn rebind(&self) {
+        self.session.lock().rebind();
+    }
+
+    /// Asks for a key frame in one RTCP packet, by PLI or FIR.
+    pub fn ask_for_key_frame(&self, by_fir: bool) {
+        self.session.lock().ask_now(by_fir, Instant::now());
+    }
+
+    /// Tells the gateway by REMB how many bits a second it may send.
+    pub fn say_remb(&self, bits_per_second: u64) {
+        self.session
+            .lock()
+            .say_remb(bits_per_second, Instant::now());
     }
 
     /// Ends the session by its `Location`.
@@ -302,7 +366,7 @@ impl Viewer {
     /// # Panics
     /// When the server gave none.
     pub fn delete(self) -> Reply {
-        let location = self.reply.location.clone().expect("a 201 has a Location");
+        let location = self.location();
         let reply = self.client.request("DELETE", &location, &[], "");
         self.session.lock().hang_up(Instant::now());
         reply

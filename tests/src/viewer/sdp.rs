@@ -65,7 +65,7 @@ pub(super) fn with_ice_of(answer: &str, fragment: &str) -> String {
 }
 
 /// UDP, of our family, and not loopback where we are not.
-pub(super) fn usable(candidate: &str, local: IpAddr) -> bool {
+pub(crate) fn usable(candidate: &str, local: IpAddr) -> bool {
     let fields: Vec<&str> = candidate.split_whitespace().collect();
     let [_, component, transport, _, address, ..] = fields[..] else {
         return false;

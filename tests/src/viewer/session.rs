@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use str0m::bwe::Bitrate;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Direction, Frequency, KeyframeRequestKind, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::rtp::{RtpPacket, Ssrc, StreamRx};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
 use super::rtp::{Head, Payload, Stream, Totals};
@@ -42,6 +44,7 @@ pub(super) struct Session {
     counts: Counts,
     ages_us: Vec<u64>,
     closed: bool,
+    sleeps: Option<Instant>,
 }
 
 impl Session {
@@ -88,6 +91,7 @@ impl Session {
             counts: Counts::default(),
             ages_us: Vec::new(),
             closed: false,
+            sleeps: None,
         };
         Ok((session, offer))
     }
@@ -148,6 +152,9 @@ impl Session {
 
     /// Reads all that came and moves time on.
     pub(super) fn poll(&mut self, buffer: &mut [u8], now: Instant) {
+        if self.sleeps.is_some_and(|until| now < until) {
+            return;
+        }
         while !self.closed {
             let Ok((size, from)) = self.socket.recv_from(buffer) else {
                 break;
@@ -157,6 +164,62 @@ impl Session {
         if !self.closed && self.timeout <= now {
             self.on_timeout(now);
         }
+    }
+
+    /// Where its socket is.
+    pub(super) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Hears from now on.
+    pub(super) const fn wake(&mut self) {
+        self.options.deaf = false;
+    }
+
+    /// Sleeps until then.
+    pub(super) const fn suspend(&mut self, until: Instant) {
+        self.sleeps = Some(until);
+    }
+
+    /// Goes on from another port, of which its stack knows nothing.
+    pub(super) fn rebind(&mut self) {
+        let socket = UdpSocket::bind((self.local.ip(), 0)).expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
+        self.socket = socket;
+    }
+
+    /// Sends a datagram past the stack.
+    pub(super) fn send_raw(&self, datagram: &[u8], to: SocketAddr) {
+        // A lost datagram is the network's business.
+        drop(self.socket.send_to(datagram, to));
+    }
+
+    /// Asks for a key frame now.
+    pub(super) fn ask_now(&mut self, by_fir: bool, now: Instant) {
+        let kind = if by_fir {
+            KeyframeRequestKind::Fir
+        } else {
+            KeyframeRequestKind::Pli
+        };
+        self.with_video(now, |stream| stream.request_keyframe(kind));
+    }
+
+    /// Says by REMB how much it wants.
+    pub(super) fn say_remb(&mut self, bits_per_second: u64, now: Instant) {
+        self.with_video(now, |stream| {
+            stream.request_remb(Bitrate::from(bits_per_second));
+        });
+    }
+
+    fn with_video(&mut self, now: Instant, act: impl FnOnce(&mut StreamRx)) {
+        let video = self.streams.iter().find(|stream| stream.video);
+        let Some(ssrc) = video.map(|stream| Ssrc::from(stream.ssrc)) else {
+            return;
+        };
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
+            act(stream);
+        }
+        self.on_timeout(now);
     }
 
     /// Says goodbye by DTLS.
@@ -383,6 +446,15 @@ fn config(options: &ViewerOptions) -> RtcConfig {
         .set_rtp_mode(true)
         .set_stats_interval(Some(Duration::from_secs(1)))
         .clear_codecs();
+    if options.low_payload_types {
+        let codecs = config.codec_config();
+        codecs.add_h264(35.into(), Some(36.into()), true, 0x42_e0_1f);
+        let stereo = Some(2);
+        let format = FormatParams::default();
+        let rate = Frequency::FORTY_EIGHT_KHZ;
+        codecs.add_config(63.into(), None, Codec::Opus, rate, stereo, format);
+        return config;
+    }
     if options.audio {
         config = config.enable_opus(true, false);
         if options.g711 {

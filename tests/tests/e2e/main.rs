@@ -12,8 +12,10 @@
 
 mod access;
 mod browsers;
+mod conformance;
 mod errors;
 mod faults;
+mod hostile;
 mod nat;
 mod network;
 mod peers;

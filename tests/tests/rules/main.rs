@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod conformance;
 mod crates;
 mod plugins;
 mod sources;
