@@ -2,8 +2,7 @@
 
 use super::{Must, NotServer, NotYet, Optional, Passes, Row, Should};
 
-/// Why the items about ICE restart are open.
-const RESTART: &str = "ICE restart is under way";
+/// Why the items about extensions are open.
 const EXTENSIONS: &str = "Sluice has no WHEP extension";
 
 /// All of them, in order.
@@ -40,16 +39,16 @@ pub(super) const ITEMS: &[Row] = &[
     (29, Must, "candidates: 204 without body and `ETag`", Passes, &["conformance::trickle::c29_candidates_alone_are_204_without_body_and_etag"]),
     (30, Must, "the `ETag` is strong and unique", Passes, &["conformance::trickle::c30_the_etag_is_strong_and_no_two_sessions_have_the_same"]),
     (31, Must, "no `If-Match`: 428; another: 412", Passes, &["conformance::trickle::c31_a_patch_without_if_match_is_428_and_with_another_tag_412"]),
-    (32, Must, "ICE restart by new credentials and `*`", NotYet(RESTART), &[]),
-    (33, Must, "a restart: 200, a fragment, a new `ETag`", NotYet(RESTART), &[]),
+    (32, Must, "ICE restart by new credentials and `*`, quoted or not", Passes, &["restart::a_viewer_moves_to_a_new_socket_and_loses_nothing_but_the_old_one", "new_credentials_are_a_restart_and_need_a_star"]),
+    (33, Must, "a restart: 200, a fragment, a new `ETag`, the old one is 412", Passes, &["restart::a_viewer_moves_to_a_new_socket_and_loses_nothing_but_the_old_one"]),
     (34, Must, "a restart that cannot be done leaves the session as it was", Passes, &["conformance::trickle::c34_a_restart_that_cannot_be_done_leaves_the_session_as_it_was"]),
-    (35, Must, "media go on over a restart", NotYet(RESTART), &[]),
-    (36, Must, "`ice-options` and `ice-lite` of a fragment are the answer's", NotYet(RESTART), &[]),
+    (35, Must, "media go on over a restart, with the same SSRCs", Passes, &["restart::a_viewer_moves_to_a_new_socket_and_loses_nothing_but_the_old_one", "restart::chromium_changes_its_network_and_plays_on_in_the_same_session"]),
+    (36, Must, "`ice-options` and `ice-lite` of a fragment are the answer's", NotYet("no test compares a restart's fragment with the answer"), &[]),
     (37, Must, "the whole grammar of fragments", Passes, &["conformance::trickle::c37_fragments_may_be_written_in_every_way_that_the_grammar_allows"]),
     (38, Must, "repeated candidates count once", Passes, &["conformance::trickle::c38_candidates_that_are_repeated_do_no_harm", "repeated_candidates_count_once"]),
     (39, Must, "unusable candidates are dropped, the rest taken", Passes, &["conformance::trickle::c39_candidates_that_cannot_be_used_are_dropped_and_the_rest_is_taken"]),
-    (40, Must, "other credentials without `*` are refused", NotYet(RESTART), &[]),
-    (41, Must, "overlapping PATCHes: the last restart wins", NotYet(RESTART), &[]),
+    (40, Must, "other credentials without `*` are refused", Passes, &["restart::a_restart_without_a_star_changes_nothing"]),
+    (41, Must, "overlapping PATCHes: the last restart wins", Passes, &["restart::restarts_that_nobody_follows_leave_the_session_playing"]),
     (42, Must, "the answer has all candidates, in time", Passes, &["conformance::trickle::c42_the_answer_has_all_candidates_and_does_not_wait_for_a_dead_server"]),
     (43, Should, "an offer without candidates works", Passes, &["conformance::trickle::c43_an_offer_without_candidates_plays"]),
     (44, Must, "candidates are kept until the 201", NotServer("ours do so"), &[]),
@@ -76,7 +75,7 @@ pub(super) const ITEMS: &[Row] = &[
     (65, Must, "only STUN before a pair is valid", Passes, &["conformance::media::c65_nothing_but_stun_is_sent_before_a_pair_is_valid", "faults::a_viewer_that_never_connects_is_gone_within_35_seconds_and_disturbs_nobody"]),
     (66, Must, "STUN with wrong credentials changes nothing", Passes, &["conformance::media::c66_stun_with_wrong_credentials_is_not_answered_with_success_and_changes_nothing"]),
     (67, Must, "role conflicts, lengths of credentials", Passes, &["conformance::media::c67_a_role_conflict_is_settled_and_credentials_have_their_lengths"]),
-    (68, Must, "TURN, IPv6, ICE-TCP", NotYet("the tests with a TURN server are under way; libnice's ICE-TCP is off"), &[]),
+    (68, Must, "TURN, IPv6, ICE-TCP", NotYet("TURN over UDP and TCP and ICE-TCP are tested; TURN over TLS and IPv6 alone are not"), &["nat::a_viewer_whose_network_lets_no_packets_to_us_plays_through_turn_over_udp", "nat::a_viewer_without_udp_plays_through_turn_over_tcp", "nat::a_viewer_without_udp_plays_over_ice_tcp"]),
     (69, Must, "PLI, FIR, NACK with RTX; congestion; circuit breaker", NotYet("key frames and retransmissions work; what is passed through has one bitrate, so REMB and TWCC of viewers change nothing, and there is no circuit breaker"), &["conformance::media::c69_pli_and_fir_bring_a_key_frame_but_not_more_than_one_a_second", "viewers::lost_packets_come_again"]),
     (70, Must, "sender reports, one CNAME a session, lips in time", Passes, &["conformance::media::c70_each_session_has_a_cname_of_its_own_and_one_for_all_its_tracks", "sender_reports_tie_sound_and_pictures_together"]),
     (71, Must, "wraps, reserved extension ids", NotYet("wraps, changed resolution and reserved ids are tested; SSRC collision and padding-only packets are not"), &["conformance::media::c71_sequence_numbers_and_timestamps_may_wrap", "conformance::media::c71_extension_ids_that_are_reserved_are_refused_or_passed_over"]),
