@@ -11,6 +11,7 @@ mod drift;
 mod elements;
 mod failure;
 mod feed;
+mod guard;
 mod knock;
 mod line;
 mod outlet;

@@ -10,6 +10,7 @@ use crate::branch;
 use crate::elements::make;
 use crate::failure::Fault;
 use crate::feed::Feed;
+use crate::guard;
 use crate::outlet::Outlet;
 use crate::report::{DialEvent, Reports};
 use crate::tidy;
@@ -237,6 +238,7 @@ impl Plumbing {
             return self.take_apart(pipeline, pad, factory);
         };
         let depayloader = make(factory)?;
+        guard::watch(&depayloader, factory);
         let filter = make("capsfilter")?;
         let caps = gst::Caps::builder(*media)
             .field("stream-format", "byte-stream")
@@ -257,6 +259,7 @@ impl Plumbing {
         factory: &str,
     ) -> Result<(), Fault> {
         let element = make(factory)?;
+        guard::watch(&element, factory);
         match element.static_pad("src") {
             Some(src) => self.on_pad(&src),
             None => self.follow(&element),

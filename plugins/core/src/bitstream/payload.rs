@@ -31,6 +31,28 @@ pub fn is_whole(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+/// As [`is_whole`], but lets everything through that depayloaders cope with, since cameras are sloppy: only what has
+/// not even its headers is refused.
+pub fn is_safe(codec: Codec, payload: &[u8]) -> bool {
+    let fragments =
+        |header: usize, kind: u8, kinds: &[u8]| payload.len() > header || !kinds.contains(&kind);
+    match (codec, payload) {
+        (_, []) => true,
+        // FU-A, FU-B with its decoding order number, STAP and MTAP without a unit (RFC 6184, 5.2).
+        (Codec::H264, [first, ..]) => match first & 0x1f {
+            28 => fragments(2, 28, &[28]),
+            29 => fragments(4, 29, &[29]),
+            kind => fragments(1, kind, &[24, 25, 26, 27]),
+        },
+        (Codec::H265, [first, ..]) => {
+            let kind = (first >> 1) & 0x3f;
+            fragments(2, kind, &[kind]) && fragments(3, kind, &[49])
+        }
+        (Codec::Vp8, _) => is_whole(codec, payload),
+        _ => true,
+    }
+}
+
 /// RFC 6184, 5.2: of packetisation modes 0 and 1, the only ones that are answered.
 fn h264(payload: &[u8]) -> bool {
     let [header, rest @ ..] = payload else {
@@ -117,6 +139,27 @@ mod tests {
         ] {
             assert_eq!(is_whole(Codec::H264, payload), whole, "{payload:02x?}");
         }
+    }
+
+    #[test]
+    fn only_what_lacks_its_headers_is_not_safe() {
+        for (payload, safe) in [
+            (&[][..], true),
+            (&[0x67], true),
+            (&[0x7c], false),
+            (&[0x7c, 0x85], false),
+            (&[0x7c, 0x85, 1], true),
+            (&[0x7d, 0x85, 0, 0], false),
+            (&[0x18], false),
+            // A length that goes beyond the end: depayloaders stop there.
+            (&[0x18, 0, 1, 0x67, 0, 3, 0x68, 1], true),
+        ] {
+            assert_eq!(is_safe(Codec::H264, payload), safe, "{payload:02x?}");
+        }
+        assert!(!is_safe(Codec::H265, &[0x62, 1, 0x93]));
+        assert!(is_safe(Codec::H265, &[0x62, 1, 0x93, 1]));
+        assert!(!is_safe(Codec::Vp8, &[0x90, 0x80]));
+        assert!(is_safe(Codec::Aac, &[1]));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) const ITEMS: &[Row] = &[
     (33, Must, "a restart: 200, a fragment, a new `ETag`, the old one is 412", Passes, &["restart::a_viewer_moves_to_a_new_socket_and_loses_nothing_but_the_old_one"]),
     (34, Must, "a restart that cannot be done leaves the session as it was", Passes, &["conformance::trickle::c34_a_restart_that_cannot_be_done_leaves_the_session_as_it_was"]),
     (35, Must, "media go on over a restart, with the same SSRCs", Passes, &["restart::a_viewer_moves_to_a_new_socket_and_loses_nothing_but_the_old_one", "restart::chromium_changes_its_network_and_plays_on_in_the_same_session"]),
-    (36, Must, "`ice-options` and `ice-lite` of a fragment are the answer's", NotYet("no test compares a restart's fragment with the answer"), &[]),
+    (36, Must, "`ice-options` and `ice-lite` of a fragment are the answer's", Passes, &["the_answers_ice_lines_come_again_with_new_credentials"]),
     (37, Must, "the whole grammar of fragments", Passes, &["conformance::trickle::c37_fragments_may_be_written_in_every_way_that_the_grammar_allows"]),
     (38, Must, "repeated candidates count once", Passes, &["conformance::trickle::c38_candidates_that_are_repeated_do_no_harm", "repeated_candidates_count_once"]),
     (39, Must, "unusable candidates are dropped, the rest taken", Passes, &["conformance::trickle::c39_candidates_that_cannot_be_used_are_dropped_and_the_rest_is_taken"]),
