@@ -1,5 +1,7 @@
 //! MPEG-TS over SRT and UDP.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+
 use gst::prelude::*;
 use sluice_core::{SourceUri, SrtMode};
 
@@ -21,12 +23,29 @@ pub(super) fn srt(plumbing: &Plumbing, order: &Order, uri: &SourceUri) -> Result
     if let Some(passphrase) = &options.passphrase {
         source.set_property("passphrase", passphrase);
     }
-    if let (SrtMode::Rendezvous, Some(port)) = (options.mode, uri.port()) {
+    if let (SrtMode::Rendezvous, Some(host), Some(port)) = (options.mode, uri.host(), uri.port()) {
         source.set_property("localport", u32::from(port));
+        // Without one srtsrc 1.22 does not start.
+        if let Some(address) = own_address(host, port) {
+            source.set_property("localaddress", address.to_string());
+        }
     }
     // Redialling is the supervisor's: an element that does it too never says that it failed.
     set(&source, "auto-reconnect", "false");
     transport_stream(plumbing, &source)
+}
+
+/// Finds the address that this machine has on its way to another. May ask DNS.
+fn own_address(host: &str, port: u16) -> Option<IpAddr> {
+    let other = (host, port).to_socket_addrs().ok()?.next()?;
+    let any: IpAddr = match other {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    // Sends nothing: connecting a UDP socket asks the routing table.
+    socket.connect(other).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Builds udpsrc → tsdemux.
