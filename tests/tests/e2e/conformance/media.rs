@@ -3,10 +3,11 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use sluice_tests::gateway::Gateway;
 use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::stun::{self, IceSession};
 use sluice_tests::viewer::rtp::Payload;
-use sluice_tests::viewer::{ViewerOptions, Viewers, outward_address};
+use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers, outward_address};
 
 use super::{VIEWERS, both, gateway, patch, post, refused, session};
 use crate::secs;
@@ -32,6 +33,28 @@ fn heard(socket: &UdpSocket, limit: Duration) -> Vec<u8> {
         }
     }
     first
+}
+
+/// Small pictures in VP8, with sound.
+fn small() -> PublisherOptions {
+    PublisherOptions {
+        video: Some(Payload::Vp8),
+        size: (320, 180),
+        ..PublisherOptions::default()
+    }
+}
+
+/// Publishes VP8 to `studio`, and somebody watches. The group must live as long as its viewer.
+fn watched(gateway: &Gateway, options: &PublisherOptions) -> (Publisher, Viewers, Viewer) {
+    let publisher = Publisher::start(&gateway.whip("studio"), options);
+    gateway.wait_state("studio", "running", secs(15));
+    let viewers = Viewers::new();
+    let vp8 = ViewerOptions {
+        codecs: vec![Payload::Vp8],
+        ..ViewerOptions::default()
+    };
+    let viewer = viewers.watch(&gateway.whep("studio"), vp8);
+    (publisher, viewers, viewer)
 }
 
 #[test]
@@ -128,19 +151,7 @@ fn c67_a_role_conflict_is_settled_and_credentials_have_their_lengths() {
 fn c69_pli_and_fir_bring_a_key_frame_but_not_more_than_one_a_second() {
     // The key frames of the cache are none: what comes was asked for.
     let gateway = gateway();
-    let options = PublisherOptions {
-        video: Some(Payload::Vp8),
-        size: (320, 180),
-        ..PublisherOptions::default()
-    };
-    let publisher = Publisher::start(&gateway.whip("studio"), &options);
-    gateway.wait_state("studio", "running", secs(15));
-    let viewers = Viewers::new();
-    let vp8 = ViewerOptions {
-        codecs: vec![Payload::Vp8],
-        ..ViewerOptions::default()
-    };
-    let viewer = viewers.watch(&gateway.whep("studio"), vp8);
+    let (publisher, _viewers, viewer) = watched(&gateway, &small());
     for by_fir in [false, true] {
         let before = viewer.counts().key_frames;
         viewer.wait_frames(45, secs(10));
@@ -183,20 +194,11 @@ fn c70_each_session_has_a_cname_of_its_own_and_one_for_all_its_tracks() {
 fn c71_sequence_numbers_and_timestamps_may_wrap() {
     let gateway = gateway();
     let options = PublisherOptions {
-        video: Some(Payload::Vp8),
-        size: (320, 180),
         // A second of pictures until the timestamp wraps, less until the sequence number does.
         first: (65_500, u32::MAX - 90_000),
-        ..PublisherOptions::default()
+        ..small()
     };
-    let publisher = Publisher::start(&gateway.whip("studio"), &options);
-    gateway.wait_state("studio", "running", secs(15));
-    let viewers = Viewers::new();
-    let vp8 = ViewerOptions {
-        codecs: vec![Payload::Vp8],
-        ..ViewerOptions::default()
-    };
-    let viewer = viewers.watch(&gateway.whep("studio"), vp8);
+    let (publisher, _viewers, viewer) = watched(&gateway, &options);
     viewer.wait_frames(120, secs(15));
     viewer.wait_audio(200, secs(15));
     let counts = viewer.counts();
@@ -230,19 +232,7 @@ fn c71_extension_ids_that_are_reserved_are_refused_or_passed_over() {
 #[test]
 fn c72_srtp_packets_that_were_changed_or_sent_again_are_dropped() {
     let gateway = gateway();
-    let options = PublisherOptions {
-        video: Some(Payload::Vp8),
-        size: (320, 180),
-        ..PublisherOptions::default()
-    };
-    let publisher = Publisher::start(&gateway.whip("studio"), &options);
-    gateway.wait_state("studio", "running", secs(15));
-    let viewers = Viewers::new();
-    let vp8 = ViewerOptions {
-        codecs: vec![Payload::Vp8],
-        ..ViewerOptions::default()
-    };
-    let viewer = viewers.watch(&gateway.whep("studio"), vp8);
+    let (publisher, _viewers, viewer) = watched(&gateway, &small());
     viewer.wait_frames(15, secs(5));
     for n in 0..300_u16 {
         let mut packet = publisher.last_packet();
