@@ -12,11 +12,12 @@ use crate::secs;
 
 /// Before anything is compared: every pool and the allocator come to their sizes.
 const WARM_UPS: usize = 3;
-/// The allocator gives memory back to the system in the ten seconds after it was freed.
-const DECAY: Duration = Duration::from_secs(15);
+/// The allocator gives memory back to the system in the two seconds after it was freed, when its own thread next
+/// wakes.
+const DECAY: Duration = Duration::from_secs(10);
 /// Three hundred viewers.
 const BATCHES: usize = 3;
-/// Resident memory goes up and down by about 2 % from batch to batch, by how the allocator's pages happen to be
+/// Resident memory goes up and down by about 1.5 % from batch to batch, by how the allocator's pages happen to be
 /// shared. When it is too large after three hundred, as many more may show that it comes down again: what is
 /// lost does not, and grows.
 const MORE_BATCHES: usize = 3;
