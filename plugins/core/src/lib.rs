@@ -31,7 +31,7 @@ pub use ice::{IceCredentials, IceSource};
 pub use id::{RouteId, SessionId};
 pub use keyframe::KeyFrameGate;
 pub use link::{IceServer, LinkError, ice_server_link};
-pub use plan::{Choice, Plan, plan};
+pub use plan::{Choice, Plan, invitation, plan};
 pub use problem::Problem;
 pub use redact::redact;
 pub use redial::{Action, Failure, Redial, RedialConfig, RedialState, Retry};

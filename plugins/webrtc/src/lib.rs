@@ -22,11 +22,12 @@ mod transport;
 mod viewers;
 mod worker;
 
+pub use peer::{Signal, Signals};
 pub use publishers::{PublisherInfo, Publishers};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{Transport, configure};
-pub use viewers::{Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
+pub use viewers::{Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use serde::Serialize;
 use sluice_core::{Problem, SessionId};
 
-use crate::peer::unavailable;
+use crate::peer::{Signals, unavailable};
 use crate::publish::{Ingress, Publisher, publish};
 use crate::viewers::{Joined, Patched, no_session};
 
@@ -55,7 +55,29 @@ impl Publishers {
     pub async fn publish(&self, offer: &str) -> Result<Joined, Problem> {
         let ingress = self.ingress.upgrade();
         let ingress = ingress.ok_or_else(|| unavailable("the path has just been stopped"))?;
-        publish(ingress, offer).await
+        publish(ingress, offer, None).await
+    }
+
+    /// Makes a session out of an offer and answers it at once; our candidates follow as `signals`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publishers::publish`].
+    pub async fn publish_trickling(
+        &self,
+        offer: &str,
+        signals: Signals,
+    ) -> Result<Joined, Problem> {
+        let ingress = self.ingress.upgrade();
+        let ingress = ingress.ok_or_else(|| unavailable("the path has just been stopped"))?;
+        publish(ingress, offer, Some(signals)).await
+    }
+
+    /// Takes a candidate of the publisher, for the section `mline`; a session that is gone takes none.
+    pub fn add_candidate(&self, id: &SessionId, mline: u32, candidate: &str) {
+        if let Some(session) = self.session(id) {
+            session.add_candidate(mline, candidate);
+        }
     }
 
     /// Takes a PATCH of a session.

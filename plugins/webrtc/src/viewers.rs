@@ -7,8 +7,10 @@ use serde::Serialize;
 use sluice_core::{Codec, Problem, SessionId, Track};
 use tokio::sync::broadcast;
 
+use crate::peer::Signals;
 use crate::producer::Producer;
 use crate::session::{self, Session};
+use crate::worker;
 
 /// A handle to the viewers of one sink. It does not keep the sink alive.
 #[derive(Debug, Clone)]
@@ -27,6 +29,15 @@ pub struct Joined {
     pub etag: String,
     /// Values of `Link` headers.
     pub link: Vec<String>,
+}
+
+/// A session that was just made, in which we offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invited {
+    /// Names the session in `accept`, `add_candidate` and `leave`.
+    pub id: SessionId,
+    /// The SDP offer, without candidates.
+    pub offer: String,
 }
 
 /// What a PATCH did.
@@ -156,7 +167,45 @@ impl Viewers {
     ///
     /// 400 to 422 when the offer is at fault or cannot be served, 503 when this side cannot.
     pub async fn join(&self, offer: &str) -> Result<Joined, Problem> {
-        session::join(self.producer()?, offer).await
+        session::join(self.producer()?, offer, None).await
+    }
+
+    /// Makes a session out of an offer and answers it at once; our candidates follow as `signals`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Viewers::join`].
+    pub async fn join_trickling(&self, offer: &str, signals: Signals) -> Result<Joined, Problem> {
+        session::join(self.producer()?, offer, Some(signals)).await
+    }
+
+    /// Makes a session and offers it, all tracks as they are; our candidates follow as `signals`.
+    ///
+    /// # Errors
+    ///
+    /// 422 when the path has nothing that could be offered, 503 when this side cannot.
+    pub async fn invite(&self, signals: Signals) -> Result<Invited, Problem> {
+        session::invite(self.producer()?, signals).await
+    }
+
+    /// Takes the answer to our offer; a session whose answer cannot be taken is closed.
+    ///
+    /// # Errors
+    ///
+    /// 404 for an unknown session, 400 to 422 when the answer is at fault or takes not all that was offered.
+    pub async fn accept(&self, id: &SessionId, answer: String) -> Result<(), Problem> {
+        let session = self.session(id).ok_or_else(no_session)?;
+        let (reply, taken) = tokio::sync::oneshot::channel();
+        worker::run(move || drop(reply.send(session.accept(&answer))));
+        let panicked = |_| Problem::new(500, "the answer could not be taken");
+        taken.await.map_err(panicked)?
+    }
+
+    /// Takes a candidate of the viewer, for the section `mline`; a session that is gone takes none.
+    pub fn add_candidate(&self, id: &SessionId, mline: u32, candidate: &str) {
+        if let Some(session) = self.session(id) {
+            session.add_candidate(mline, candidate);
+        }
     }
 
     /// Takes a PATCH of a session.

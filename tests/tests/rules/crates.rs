@@ -64,10 +64,21 @@ const LICENCES: &[&str] = &[
 /// Crates that stand in two versions, and who brings the older one. None of them is named by us twice.
 const TWO_VERSIONS: &[(&str, &str)] = &[
     ("base64", "jsonwebtoken and pem are on 0.22"),
+    ("block-buffer", "with digest"),
+    ("cpufeatures", "with sha1"),
+    ("crypto-common", "with digest"),
+    ("digest", "with sha1"),
     ("getrandom", "rand 0.9 and ring"),
     ("pem", "jsonwebtoken is on 3"),
-    ("rand", "gst-plugin-rtp is on 0.9"),
+    (
+        "rand",
+        "gst-plugin-rtp is on 0.9, gst-plugin-webrtc on 0.10",
+    ),
     ("rand_core", "with rand"),
+    (
+        "sha1",
+        "the test kit's whipclientsink and whepclientsrc bring warp, whose headers are on 0.10",
+    ),
     ("signature", "jsonwebtoken is on 2"),
     (
         "syn",
@@ -76,6 +87,10 @@ const TWO_VERSIONS: &[(&str, &str)] = &[
     ("synstructure", "with syn"),
     ("thiserror", "gst-plugin-rtp's parsers are on 1"),
     ("thiserror-impl", "with thiserror"),
+    (
+        "tower-http",
+        "the test kit's whipclientsink and whepclientsrc bring reqwest, which is on 0.6",
+    ),
     ("untrusted", "aws-lc-rs is on 0.7, rustls-webpki on 0.9"),
 ];
 

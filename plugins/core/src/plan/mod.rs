@@ -5,6 +5,7 @@ mod h264;
 mod tests;
 
 use crate::problem::Problem;
+use crate::sdp::Part;
 use crate::sdp::offer::{Offer, OfferedCodec, OfferedMedia};
 use crate::track::{Codec, Kind, Track, VideoFormat};
 
@@ -84,6 +85,46 @@ impl Plan {
         matches!(self.video, Choice::Transcode { .. })
             || matches!(self.audio, Choice::Transcode { .. })
     }
+}
+
+/// Decides what a viewer is offered who has not said what it plays: the first track of each kind that WebRTC
+/// carries as it is, pictures before sound.
+///
+/// # Errors
+///
+/// 422 with the reason, if the path has pictures or sound of which no track can be offered.
+pub fn invitation(tracks: &[Track]) -> Result<Vec<Part>, Problem> {
+    let mut parts = Vec::new();
+    for kind in [Kind::Video, Kind::Audio] {
+        let of_kind = || {
+            tracks
+                .iter()
+                .enumerate()
+                .filter(|(_, track)| track.kind() == kind)
+        };
+        let mut offered = of_kind().filter_map(|(index, track)| {
+            let fits = unplayable(track).is_none();
+            fits.then(|| Part::of(index, track)).flatten()
+        });
+        match (offered.next(), of_kind().next()) {
+            (Some(part), _) => parts.push(part),
+            (None, Some((_, track))) => {
+                let codec = track.codec;
+                let why = unplayable(track)
+                    .unwrap_or_else(|| "WebRTC viewers do not take it as it is".to_owned());
+                return Err(Problem::new(
+                    422,
+                    format!("the source sends {codec}, but {why}"),
+                ));
+            }
+            (None, None) => {}
+        }
+    }
+    if parts.is_empty() {
+        let sentence = "the source has sent no pictures or sound yet";
+        return Err(Problem::new(503, sentence));
+    }
+    Ok(parts)
 }
 
 /// What a transcoder would make, the best first.

@@ -4,15 +4,18 @@ pub mod answer;
 pub mod candidate;
 pub mod fingerprint;
 pub mod fragment;
+pub mod invitation;
 pub(crate) mod lines;
 pub mod offer;
 mod restart;
 #[cfg(test)]
 mod tests;
+mod transport;
 
-pub use answer::{AnswerEdit, finish};
+pub use answer::{AnswerEdit, finish, tellable};
 pub use candidate::Candidate;
 pub use fingerprint::Fingerprint;
 pub use fragment::{FragmentMedia, TrickleFragment};
+pub use invitation::{Part, Reply};
 pub use offer::{Direction, Offer, OfferError, OfferedCodec, OfferedMedia, Role, Setup};
 pub use restart::renewed;

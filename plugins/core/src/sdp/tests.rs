@@ -43,6 +43,8 @@ fn damaged_texts_are_read_without_panic() {
         fingerprint: None,
         announce: vec![[192, 0, 2, 1].into()],
         tcp: true,
+        offers: false,
+        trickles: false,
     };
     for (_, text) in OFFERS {
         for text in mutations(text) {

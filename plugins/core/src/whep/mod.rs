@@ -106,6 +106,20 @@ impl Session {
         }
     }
 
+    /// Begins a session in which we have offered: the peer's ICE credentials are not known yet.
+    pub fn invited(tag: [u8; 12], deadlines: Deadlines, now: Instant) -> Self {
+        Self {
+            deadlines,
+            tag: URL_SAFE_NO_PAD.encode(tag),
+            restarts: 0,
+            ice_ufrag: String::new(),
+            ice_pwd: String::new(),
+            state: State::Connecting {
+                until: now + deadlines.connect,
+            },
+        }
+    }
+
     /// Gives the strong entity tag of the ICE session, with its quotes.
     pub fn etag(&self) -> String {
         format!("\"{}-{}\"", self.tag, self.restarts)

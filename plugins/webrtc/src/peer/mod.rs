@@ -7,6 +7,7 @@ mod ice;
 mod negotiate;
 mod nice;
 mod restart;
+mod signalled;
 mod verify;
 mod warm;
 
@@ -20,11 +21,11 @@ use sluice_core::sdp::AnswerEdit;
 use sluice_core::{Fingerprint, Problem, SessionId};
 
 use crate::transport::Transport;
-use crate::viewers::Joined;
 use crate::worker;
 
 pub(crate) use certificate::{Certificate, ours as our_certificate};
 pub(crate) use negotiate::with_formats;
+pub use signalled::{Signal, Signals};
 pub(crate) use warm::warm_up;
 
 /// The clock that a session shares with its element, so that running times mean the same.
@@ -202,6 +203,8 @@ fn finished(answer: &str, fingerprint: Option<Fingerprint>, transport: &Transpor
         fingerprint,
         announce: transport.hosts.clone(),
         tcp: transport.tcp,
+        offers: false,
+        trickles: false,
     };
     sluice_core::sdp::finish(answer, &edit)
 }
@@ -226,10 +229,10 @@ pub(crate) fn is_who_it_said(dtlssrtpdec: &gst::Element, offered: &Fingerprint) 
 }
 
 /// Lets a worker make a session, and waits for it. `unwanted` closes one whose client did not wait.
-pub(crate) async fn make_session<S: Send + 'static>(
-    run: impl FnOnce() -> Result<(S, Joined), Problem> + Send + 'static,
+pub(crate) async fn make_session<S: Send + 'static, T: Send + 'static>(
+    run: impl FnOnce() -> Result<(S, T), Problem> + Send + 'static,
     unwanted: impl FnOnce(S) + Send + 'static,
-) -> Result<Joined, Problem> {
+) -> Result<T, Problem> {
     let (reply, made) = tokio::sync::oneshot::channel();
     worker::run(move || {
         if let Err(Ok((session, _))) = reply.send(run()) {

@@ -1,4 +1,4 @@
-//! Offer in, answer out. All of it blocks, for about ten milliseconds.
+//! Offer in and answer out, or the other way round. All of it blocks, for about ten milliseconds.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -23,29 +23,7 @@ pub(super) fn answer(webrtcbin: &gst::Element, offer: &str) -> Result<String, St
             let _sent = gathered.try_send(());
         }
     });
-    let offer = description(WebRTCSDPType::Offer, offer)?;
-    call(
-        webrtcbin,
-        "set-remote-description",
-        offer.to_value(),
-        deadline,
-    )?;
-    let options = None::<gst::Structure>.to_value();
-    let reply = call(webrtcbin, "create-answer", options, deadline)?;
-    let answer = reply
-        .and_then(|reply| reply.get::<WebRTCSessionDescription>("answer").ok())
-        .ok_or("webrtcbin made no answer")?;
-    let text = answer.sdp().as_text().map_err(|error| error.to_string())?;
-    // The peer's ClientHello comes with its first packet; ours would wait for a round trip, and some
-    // peers take seconds over it (F8).
-    let text = text.replace("a=setup:active", "a=setup:passive");
-    let answer = description(WebRTCSDPType::Answer, &text)?;
-    call(
-        webrtcbin,
-        "set-local-description",
-        answer.to_value(),
-        deadline,
-    )?;
+    respond(webrtcbin, offer, deadline)?;
     if gathering_ends.recv_timeout(GATHERING).is_err() {
         tracing::warn!("gathering candidates did not end in time");
     }
@@ -59,6 +37,56 @@ pub(super) fn local_description(webrtcbin: &gst::Element) -> Result<String, Stri
         .property::<Option<WebRTCSessionDescription>>("local-description")
         .ok_or("webrtcbin has no local description")?;
     local.sdp().as_text().map_err(|error| error.to_string())
+}
+
+/// Sets the offer and makes the answer; what is gathered later is told by `on-ice-candidate`.
+pub(super) fn answer_trickling(webrtcbin: &gst::Element, offer: &str) -> Result<String, String> {
+    respond(webrtcbin, offer, Instant::now() + BUDGET)
+}
+
+/// Makes an offer; what is gathered later is told by `on-ice-candidate`.
+pub(super) fn offer(webrtcbin: &gst::Element) -> Result<String, String> {
+    let deadline = Instant::now() + BUDGET;
+    let offer = create(webrtcbin, "create-offer", "offer", deadline)?;
+    let text = offer.sdp().as_text().map_err(|error| error.to_string())?;
+    let offer = offer.to_value();
+    call(webrtcbin, "set-local-description", offer, deadline)?;
+    Ok(text)
+}
+
+/// Sets the answer to what `offer` gave.
+pub(super) fn accept(webrtcbin: &gst::Element, answer: &str) -> Result<(), String> {
+    let deadline = Instant::now() + BUDGET;
+    let answer = description(WebRTCSDPType::Answer, answer)?.to_value();
+    call(webrtcbin, "set-remote-description", answer, deadline).map(drop)
+}
+
+/// Sets the offer, makes the answer and sets it too.
+fn respond(webrtcbin: &gst::Element, offer: &str, deadline: Instant) -> Result<String, String> {
+    let offer = description(WebRTCSDPType::Offer, offer)?.to_value();
+    call(webrtcbin, "set-remote-description", offer, deadline)?;
+    let answer = create(webrtcbin, "create-answer", "answer", deadline)?;
+    let text = answer.sdp().as_text().map_err(|error| error.to_string())?;
+    // The peer's ClientHello comes with its first packet; ours would wait for a round trip, and some
+    // peers take seconds over it (F8).
+    let text = text.replace("a=setup:active", "a=setup:passive");
+    let answer = description(WebRTCSDPType::Answer, &text)?.to_value();
+    call(webrtcbin, "set-local-description", answer, deadline)?;
+    Ok(text)
+}
+
+/// Lets webrtcbin make a description, which is the field `name` of its reply.
+fn create(
+    webrtcbin: &gst::Element,
+    action: &str,
+    name: &str,
+    deadline: Instant,
+) -> Result<WebRTCSessionDescription, String> {
+    let options = None::<gst::Structure>.to_value();
+    let reply = call(webrtcbin, action, options, deadline)?;
+    reply
+        .and_then(|reply| reply.get::<WebRTCSessionDescription>(name).ok())
+        .ok_or_else(|| format!("webrtcbin made no {name}"))
 }
 
 fn description(kind: WebRTCSDPType, text: &str) -> Result<WebRTCSessionDescription, String> {

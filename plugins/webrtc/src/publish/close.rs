@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sluice_core::whep::CloseReason;
 
 use super::session::{Phase, Publisher};
+use crate::peer::Signal;
 use crate::worker;
 
 /// Longer than any chain of elements takes to be built.
@@ -48,6 +49,10 @@ impl Publisher {
         tracing::info!(publisher = %self.id(), why, "publisher goes");
         self.gate.shut();
         self.gathering().close();
+        if let Some(signals) = &self.signals {
+            let why = why.to_owned();
+            signals.tell(Signal::Ended { why });
+        }
         if let Some(ingress) = self.ingress.upgrade() {
             ingress.remove(self.id(), why);
         }

@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::session::{Beginning, Publisher};
 use super::{Ingress, Settings};
 use crate::peer::{
-    Peer, Time, make_session, our_certificate, random_names, unavailable, with_formats,
+    Peer, Signals, Time, make_session, our_certificate, random_names, unavailable, with_formats,
 };
 use crate::viewers::Joined;
 
@@ -27,16 +27,22 @@ struct Order {
     accepted: Vec<Accepted>,
     text: String,
     time: Time,
+    signals: Option<Signals>,
     created: Instant,
 }
 
-/// Makes a session out of a publisher's offer.
+/// Makes a session out of a publisher's offer. With `signals`, candidates of ours are not in the answer, but
+/// follow it.
 ///
 /// # Errors
 ///
 /// 400 to 422 when the offer is at fault, 409 when there is a publisher and the policy refuses a second one,
 /// 503 when this side cannot.
-pub(crate) async fn publish(ingress: Arc<Ingress>, text: &str) -> Result<Joined, Problem> {
+pub(crate) async fn publish(
+    ingress: Arc<Ingress>,
+    text: &str,
+    signals: Option<Signals>,
+) -> Result<Joined, Problem> {
     let created = Instant::now();
     let offer = Offer::parse_as(Role::Publisher, text)?;
     let accepted = accept(&offer)?;
@@ -54,6 +60,7 @@ pub(crate) async fn publish(ingress: Arc<Ingress>, text: &str) -> Result<Joined,
         offer,
         accepted,
         time,
+        signals,
         created,
     };
     make_session(
@@ -103,6 +110,7 @@ impl Order {
                 peer,
                 gate,
                 tag: self.tag,
+                signals: self.signals.clone(),
                 created: self.created,
             },
         );
@@ -115,11 +123,15 @@ impl Order {
         for accepted in &self.accepted {
             add_transceiver(&session.peer.webrtcbin, accepted);
         }
-        let answer = session
-            .peer
-            .answer(&self.text, certificate, &transport)
-            .map_err(failed)
-            .inspect_err(given_up)?;
+        let peer = &session.peer;
+        let answer = match &self.signals {
+            Some(signals) => {
+                peer.tell_candidates(&transport, signals);
+                peer.answer_trickling(&self.text, certificate, &transport)
+            }
+            None => peer.answer(&self.text, certificate, &transport),
+        };
+        let answer = answer.map_err(failed).inspect_err(given_up)?;
         let formats = self.accepted.iter();
         let formats = formats.filter(|one| matches!(one.codec, Codec::H264 | Codec::H265));
         let formats: Vec<_> = formats.map(|one| (one.pt, one.fmtp.as_str())).collect();

@@ -15,7 +15,7 @@ use sluice_core::{KeyFrameGate, Kind, Offer, Problem, SessionId};
 use super::gate::Gate;
 use super::outlet::Gathering;
 use super::{Ingress, unpack};
-use crate::peer::{Peer, Places};
+use crate::peer::{Peer, Places, Signals};
 use crate::publishers::PublisherInfo;
 use crate::viewers::{Patched, no_session};
 use crate::worker;
@@ -58,6 +58,7 @@ pub(super) struct Beginning<'a> {
     pub(super) peer: Peer,
     pub(super) gate: Arc<Gate>,
     pub(super) tag: [u8; 12],
+    pub(super) signals: Option<Signals>,
     pub(super) created: Instant,
 }
 
@@ -70,6 +71,8 @@ pub(crate) struct Publisher {
     pub(super) peer: Peer,
     pub(super) gate: Arc<Gate>,
     gathering: Arc<Gathering>,
+    /// Who carries its signalling, where that stays open.
+    pub(super) signals: Option<Signals>,
     created: Instant,
     pub(super) state: Mutex<State>,
     pub(super) built: Condvar,
@@ -86,6 +89,7 @@ impl Publisher {
             peer,
             gate,
             tag,
+            signals,
             created,
         } = beginning;
         let session = Arc::new(Self {
@@ -96,6 +100,7 @@ impl Publisher {
             places: Places::of(offer),
             peer,
             gate,
+            signals,
             created,
             state: Mutex::new(State {
                 phase: Phase::Connecting,
@@ -321,6 +326,13 @@ impl Publisher {
             .patch(&self.places, &transport, &patch, |fragment| {
                 self.state.lock().machine.on_restarted(fragment)
             })
+    }
+
+    /// Takes a candidate of the publisher. Does not wait.
+    pub(crate) fn add_candidate(&self, mline: u32, candidate: &str) {
+        if !matches!(self.state.lock().phase, Phase::Closing | Phase::Closed) {
+            self.peer.add_candidate(mline, candidate);
+        }
     }
 
     /// Gives what is known of the publisher.

@@ -22,13 +22,15 @@ pub(super) struct Section {
     pub(super) video: bool,
     pub(super) encoding_name: &'static str,
     pub(super) clock_rate: u32,
+    /// Where our offer has to name them.
+    pub(super) channels: Option<&'static str>,
     pub(super) ssrc: u32,
     /// The format's parameters in the offer.
     pub(super) fmtp: String,
     pub(super) class: Class,
 }
 
-/// A pipeline that is ready for an offer.
+/// A pipeline that is ready to answer or to offer.
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) peer: Peer,
@@ -91,7 +93,8 @@ fn caps(section: &Section) -> gst::Caps {
             "clock-rate",
             i32::try_from(section.clock_rate).unwrap_or(i32::MAX),
         )
-        .field("ssrc", section.ssrc);
+        .field("ssrc", section.ssrc)
+        .field_if_some("encoding-params", section.channels);
     if let Some((id, _mid)) = &class.mid {
         caps = caps.field(format!("extmap-{id}"), MID);
     }
@@ -123,6 +126,7 @@ mod tests {
             video: true,
             encoding_name: "H264",
             clock_rate: 90_000,
+            channels: None,
             ssrc: 7,
             fmtp: "packetization-mode=1;profile-level-id=42e01f".to_owned(),
             class: Class {

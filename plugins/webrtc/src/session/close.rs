@@ -6,6 +6,7 @@ use gst::prelude::*;
 use sluice_core::whep::CloseReason;
 
 use super::{Phase, Session};
+use crate::peer::Signal;
 use crate::worker;
 
 impl Session {
@@ -42,6 +43,10 @@ impl Session {
             }
         };
         tracing::info!(viewer = %self.id, why, "viewer leaves");
+        if let Some(signals) = &self.signals {
+            let why = why.to_owned();
+            signals.tell(Signal::Ended { why });
+        }
         if let Some(producer) = self.producer.upgrade() {
             producer.remove_session(&self.id, why);
             if let Some(fanout) = producer.fanout() {

@@ -5,13 +5,16 @@ use std::time::Instant;
 
 use sluice_core::sdp::OfferedMedia;
 use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::whep::{Deadlines, Session as Machine};
 use sluice_core::whip::{MID, TWCC};
 use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
 
 use super::build::{self, Section};
 use super::{Beginning, Session};
 use crate::fanout::{Class, Lane, Member};
-use crate::peer::{Time, make_session, our_certificate, random_names, unavailable, with_formats};
+use crate::peer::{
+    Places, Signals, Time, make_session, our_certificate, random_names, unavailable, with_formats,
+};
 use crate::producer::{Offered, Producer};
 use crate::viewers::Joined;
 
@@ -29,32 +32,23 @@ struct Order {
     sections: Vec<Section>,
     codecs: Vec<Codec>,
     time: Time,
+    signals: Option<Signals>,
     created: Instant,
 }
 
-/// Makes a session out of an offer.
+/// Makes a session out of an offer. With `signals`, candidates of ours are not in the answer, but follow it.
 ///
 /// # Errors
 ///
 /// 400 to 422 when the offer is at fault or cannot be served, 503 when this side cannot.
-pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, Problem> {
+pub(crate) async fn join(
+    producer: Arc<Producer>,
+    text: &str,
+    signals: Option<Signals>,
+) -> Result<Joined, Problem> {
     let created = Instant::now();
     let offer = Offer::parse(text)?;
-    let tracks = producer.tracks();
-    if tracks.is_empty() {
-        return Err(unavailable("the source has sent no pictures or sound yet"));
-    }
-    let limit = producer.limits().max_viewers as usize;
-    if limit > 0 && producer.count() >= limit {
-        return Err(unavailable(
-            "there are as many viewers as this path may have",
-        ));
-    }
-    if producer.connecting() >= CONNECTING {
-        return Err(unavailable(
-            "too many viewers are connecting at this moment",
-        ));
-    }
+    let tracks = tracks(&producer)?;
     let (sections, codecs) = sections(&tracks, &offer)?;
     let time = producer
         .time()
@@ -70,6 +64,7 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
         sections,
         codecs,
         time,
+        signals,
         created,
     };
     make_session(
@@ -77,6 +72,39 @@ pub(crate) async fn join(producer: Arc<Producer>, text: &str) -> Result<Joined, 
         |session| session.close("the client did not wait for its answer"),
     )
     .await
+}
+
+/// Gives the tracks that a further viewer can get.
+pub(super) fn tracks(producer: &Producer) -> Result<Vec<Offered>, Problem> {
+    let tracks = producer.tracks();
+    if tracks.is_empty() {
+        return Err(unavailable("the source has sent no pictures or sound yet"));
+    }
+    let limit = producer.limits().max_viewers as usize;
+    if limit > 0 && producer.count() >= limit {
+        return Err(unavailable(
+            "there are as many viewers as this path may have",
+        ));
+    }
+    if producer.connecting() >= CONNECTING {
+        return Err(unavailable(
+            "too many viewers are connecting at this moment",
+        ));
+    }
+    Ok(tracks)
+}
+
+/// Gives the viewer's lanes in the fan-out.
+pub(super) fn lanes(sections: &[Section], pads: &[gst::Pad]) -> Vec<Lane> {
+    let lanes = sections.iter().zip(pads);
+    let lanes = lanes.map(|(section, pad)| Lane {
+        track: section.track,
+        video: section.video,
+        clock_rate: section.clock_rate,
+        class: section.class.clone(),
+        pad: pad.clone(),
+    });
+    lanes.collect()
 }
 
 /// Decides which track goes into which section of the offer.
@@ -114,6 +142,7 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
         video: codec.kind() == Kind::Video,
         encoding_name: codec.encoding_name()?,
         clock_rate: codec.clock_rate(),
+        channels: None,
         ssrc: offered.ssrc,
         fmtp: codecs
             .find(|codec| codec.pt == pt)
@@ -138,27 +167,30 @@ impl Order {
         let transport = self.producer.limits().transport;
         let built =
             build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
-        let lanes = self.sections.iter().zip(&built.pads);
-        let lanes = lanes.map(|(section, pad)| Lane {
-            track: section.track,
-            video: section.video,
-            clock_rate: section.clock_rate,
-            class: section.class.clone(),
-            pad: pad.clone(),
-        });
+        let lanes = lanes(&self.sections, &built.pads);
         let beginning = Beginning {
-            member: Member::new(self.id.clone(), lanes.collect()),
+            member: Member::new(self.id.clone(), lanes),
             built,
             codecs: self.codecs.clone(),
-            tag: self.tag,
+            machine: Machine::new(&self.offer, self.tag, Deadlines::default(), self.created),
+            places: Places::of(&self.offer),
+            certificate: Some(self.offer.fingerprint.clone()),
+            invited: Vec::new(),
+            signals: self.signals.clone(),
             created: self.created,
         };
         // In the list before the answer is known to anyone: it may connect before the reply is read.
-        let session = Session::new(&self.producer, &self.offer, beginning);
+        let session = Session::new(&self.producer, beginning);
         self.producer.add_session(&session);
-        let answer = session
-            .peer
-            .answer(&self.text, certificate, &transport)
+        let peer = &session.peer;
+        let answer = match &self.signals {
+            Some(signals) => {
+                peer.tell_candidates(&transport, signals);
+                peer.answer_trickling(&self.text, certificate, &transport)
+            }
+            None => peer.answer(&self.text, certificate, &transport),
+        };
+        let answer = answer
             .map_err(failed)
             .inspect_err(|_problem| session.close("it could not be answered"))?;
         let formats = self.sections.iter();

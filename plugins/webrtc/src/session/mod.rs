@@ -3,27 +3,29 @@
 mod around_fec;
 mod build;
 mod close;
+mod invite;
 mod join;
 mod stats;
 mod trickle;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_webrtc::WebRTCPeerConnectionState as ConnectionState;
 use parking_lot::Mutex;
-use sluice_core::sdp::Role;
-use sluice_core::whep::{CloseReason, Deadlines, Session as Machine};
-use sluice_core::{Codec, Fingerprint, Offer, SessionId};
+use sluice_core::sdp::{Part, Role};
+use sluice_core::whep::{CloseReason, Session as Machine};
+use sluice_core::{Codec, Fingerprint, SessionId};
 
 use crate::fanout::Member;
-use crate::peer::{Peer, Places};
+use crate::peer::{Peer, Places, Signals};
 use crate::producer::Producer;
 use crate::viewers::ViewerEvent;
 
 use build::Built;
+pub(crate) use invite::invite;
 pub(crate) use join::join;
 
 /// Where a session is in its life.
@@ -55,7 +57,13 @@ struct Beginning {
     member: Arc<Member>,
     built: Built,
     codecs: Vec<Codec>,
-    tag: [u8; 12],
+    machine: Machine,
+    places: Places,
+    /// Known from the beginning where the viewer offers.
+    certificate: Option<Fingerprint>,
+    /// What we offer, where we do.
+    invited: Vec<Part>,
+    signals: Option<Signals>,
     created: Instant,
 }
 
@@ -66,7 +74,12 @@ pub(crate) struct Session {
     codecs: Vec<Codec>,
     producer: Weak<Producer>,
     member: Arc<Member>,
-    offered: Fingerprint,
+    /// What the viewer's certificate must hash to, by its offer or answer.
+    certificate: OnceLock<Fingerprint>,
+    /// What we offered, where we did.
+    invited: Vec<Part>,
+    /// Who carries its signalling, where that stays open.
+    signals: Option<Signals>,
     places: Places,
     created: Instant,
     state: Mutex<State>,
@@ -128,22 +141,27 @@ impl Session {
     }
 
     /// Puts a built pipeline under watch.
-    fn new(producer: &Arc<Producer>, offer: &Offer, beginning: Beginning) -> Arc<Self> {
+    fn new(producer: &Arc<Producer>, beginning: Beginning) -> Arc<Self> {
         let Beginning {
             member,
             built,
             codecs,
-            tag,
+            machine,
+            places,
+            certificate,
+            invited,
+            signals,
             created,
         } = beginning;
-        let machine = Machine::new(offer, tag, Deadlines::default(), created);
         let session = Arc::new(Self {
             id: member.id.clone(),
             codecs,
             producer: Arc::downgrade(producer),
             member,
-            offered: offer.fingerprint.clone(),
-            places: Places::of(offer),
+            certificate: certificate.map_or_else(OnceLock::new, OnceLock::from),
+            invited,
+            signals,
+            places,
             created,
             state: Mutex::new(State {
                 phase: Phase::Connecting,
@@ -189,8 +207,9 @@ impl Session {
     }
 
     fn on_connected(self: &Arc<Self>) {
-        if !self.peer.is_who_it_said(&self.offered) {
-            tracing::warn!(viewer = %self.id, "the certificate is not the one that the offer named");
+        let certificate = self.certificate.get();
+        if !certificate.is_some_and(|named| self.peer.is_who_it_said(named)) {
+            tracing::warn!(viewer = %self.id, "the certificate is not the one that its description named");
             self.close(&CloseReason::WrongFingerprint.of(Role::Viewer));
             return;
         }

@@ -1,9 +1,8 @@
-//! What webrtcbin's answer lacks or has too much of.
+//! What webrtcbin's descriptions lack or have too much of.
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::sdp::candidate::{Candidate, is_link_local};
@@ -21,6 +20,10 @@ pub struct AnswerEdit {
     pub announce: Vec<IpAddr>,
     /// Whether peers may connect by TCP (RFC 6544), where a network lets no UDP through.
     pub tcp: bool,
+    /// Whether it is an offer: the peer chooses who begins the DTLS handshake.
+    pub offers: bool,
+    /// Whether candidates follow by themselves: none are written, and no end of them.
+    pub trickles: bool,
 }
 
 /// Corrects webrtcbin's answer to a viewer and keeps everything else.
@@ -38,11 +41,12 @@ pub fn finish(answer: &str, edit: &AnswerEdit) -> String {
     let mut ended = false;
     for media in &description.media {
         // With no candidates at all, the first section says that there are none.
-        let ends = if has_candidates {
-            media.has("candidate")
-        } else {
-            !ended
-        };
+        let ends = !edit.trickles
+            && if has_candidates {
+                media.has("candidate")
+            } else {
+                !ended
+            };
         ended |= finish_media(&mut out, media, edit, ends);
     }
     out
@@ -65,7 +69,9 @@ fn finish_media(out: &mut String, media: &Section<'_>, edit: &AnswerEdit, ends: 
             continue;
         }
         if let Some(value) = attribute(line, "candidate") {
-            push_candidate(out, line, value, edit);
+            if !edit.trickles {
+                push_candidate(out, value, edit);
+            }
             continue;
         }
         push(out, &corrected(line, edit, &track));
@@ -85,7 +91,7 @@ fn finish_media(out: &mut String, media: &Section<'_>, edit: &AnswerEdit, ends: 
 /// Rewrites the lines whose value is wrong.
 fn corrected(line: &str, edit: &AnswerEdit, track: &str) -> String {
     // An active gateway cost ffmpeg's handshake 2.5 s: it waits for a retransmission.
-    if attribute(line, "setup").is_some() {
+    if attribute(line, "setup").is_some() && !edit.offers {
         return "a=setup:passive".to_owned();
     }
     // With a certificate of our own, webrtcbin 1.22 hashes the private key too.
@@ -107,23 +113,30 @@ fn push(out: &mut String, line: &str) {
     out.push_str("\r\n");
 }
 
-/// Writes a candidate if viewers can use it, and what it is under our further addresses.
-fn push_candidate(out: &mut String, line: &str, value: &str, edit: &AnswerEdit) {
-    let Some(candidate) = Candidate::parse(value) else {
-        return;
+/// Writes a candidate if peers can use it, and what it is under our further addresses.
+fn push_candidate(out: &mut String, value: &str, edit: &AnswerEdit) {
+    for candidate in tellable(&format!("candidate:{value}"), edit) {
+        push(out, &format!("a={candidate}"));
+    }
+}
+
+/// Gives a candidate of ours as it is told, and what it is under our further addresses; nothing if peers cannot
+/// use it.
+pub fn tellable(text: &str, edit: &AnswerEdit) -> Vec<String> {
+    let Some(candidate) = Candidate::parse(text) else {
+        return Vec::new();
     };
+    let mut told = vec![text.to_owned()];
     let Some(ip) = candidate.ip() else {
-        push(out, line);
-        return;
+        return told;
     };
     let link_local = ip.is_ipv6() && is_link_local(ip);
     let reachable = candidate.transport == "udp" || (edit.tcp && candidate.is_passive());
     if link_local || !reachable {
-        return;
+        return Vec::new();
     }
-    push(out, line);
     if candidate.kind != "host" || ip.is_loopback() {
-        return;
+        return told;
     }
     for (index, further) in edit.announce.iter().enumerate() {
         if further.is_ipv4() == ip.is_ipv4() && *further != ip {
@@ -136,8 +149,8 @@ fn push_candidate(out: &mut String, line: &str, value: &str, edit: &AnswerEdit) 
                     .saturating_sub(1 + u32::try_from(index).unwrap_or(0)),
                 ..candidate.clone()
             };
-            // Writing to a String cannot fail.
-            write!(out, "a={announced}\r\n").unwrap_or_default();
+            told.push(announced.to_string());
         }
     }
+    told
 }

@@ -9,6 +9,8 @@ fn edit() -> AnswerEdit {
         fingerprint: Some(Fingerprint::sha256([0xab; 32])),
         announce: vec![],
         tcp: false,
+        offers: false,
+        trickles: false,
     }
 }
 
@@ -206,5 +208,41 @@ fn without_candidates_the_first_section_says_that_there_are_none() {
 fn what_is_no_sdp_comes_back_as_it_is() {
     for text in ["", "hello", "v=0\r\n"] {
         assert_eq!(finish(text, &edit()), text);
+    }
+}
+
+#[test]
+fn what_trickles_has_no_candidates_and_an_offer_lets_the_peer_choose_who_begins() {
+    let edit = AnswerEdit {
+        trickles: true,
+        ..edit()
+    };
+    let text = finish(ANSWER, &edit);
+    assert!(!text.contains("candidate"), "{text}");
+    assert!(text.contains("a=setup:passive") && !text.contains("a=setup:active"));
+    let edit = AnswerEdit {
+        offers: true,
+        ..edit
+    };
+    let offer = ANSWER.replace("a=setup:active", "a=setup:actpass");
+    let text = finish(&offer, &edit);
+    assert_eq!(text.matches("a=setup:actpass").count(), 2, "{text}");
+}
+
+#[test]
+fn a_candidate_is_told_with_our_further_addresses_or_not_at_all() {
+    let edit = AnswerEdit {
+        announce: vec!["203.0.113.7".parse().unwrap()],
+        ..edit()
+    };
+    let told = tellable("candidate:1 1 UDP 100 192.0.2.10 8189 typ host", &edit);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains(" 203.0.113.7 8189 "), "{told:?}");
+    for text in [
+        "candidate:1 1 UDP 100 fe80::1 8189 typ host",
+        "candidate:1 1 TCP 100 192.0.2.10 9 typ host tcptype active",
+        "",
+    ] {
+        assert!(tellable(text, &edit).is_empty(), "{text}");
     }
 }

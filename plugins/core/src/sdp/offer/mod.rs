@@ -7,9 +7,10 @@ mod tests;
 use crate::problem::Problem;
 use crate::track::Kind;
 
-use crate::sdp::candidate::{Candidate, is_ice_text};
+use crate::sdp::candidate::Candidate;
 use crate::sdp::fingerprint::Fingerprint;
 use crate::sdp::lines::{self, Description, Section, attribute};
+use crate::sdp::transport::Transport;
 
 pub use self::media::{Direction, OfferedCodec, OfferedMedia};
 
@@ -70,14 +71,14 @@ pub struct OfferError {
 }
 
 impl OfferError {
-    pub(super) fn malformed(sentence: impl Into<String>) -> Self {
+    pub(crate) fn malformed(sentence: impl Into<String>) -> Self {
         Self {
             status: 400,
             sentence: sentence.into(),
         }
     }
 
-    pub(super) fn unsupported(sentence: impl Into<String>) -> Self {
+    pub(crate) fn unsupported(sentence: impl Into<String>) -> Self {
         Self {
             status: 422,
             sentence: sentence.into(),
@@ -132,12 +133,12 @@ impl Offer {
             .collect::<Result<Vec<_>, _>>()?;
         check_bundle(&description.session, &media)?;
         check_counts(&media, role)?;
-        let transport = Transport::find(&description, &media)?;
+        let transport = find(&description, &media)?;
         Ok(Self {
             ice_ufrag: transport.credential("ice-ufrag", 4)?,
             ice_pwd: transport.credential("ice-pwd", 22)?,
             fingerprint: transport.fingerprint()?,
-            setup: transport.setup(role)?,
+            setup: setup(&transport, role)?,
             media,
         })
     }
@@ -292,84 +293,30 @@ fn check_counts(media: &[OfferedMedia], role: Role) -> Result<(), OfferError> {
     Ok(())
 }
 
-/// Where the bundle's transport is described: the first section in use, else the session.
-struct Transport<'a> {
-    section: &'a Section<'a>,
-    session: &'a Section<'a>,
+fn find<'a>(
+    description: &'a Description<'a>,
+    media: &[OfferedMedia],
+) -> Result<Transport<'a>, OfferError> {
+    let mut sections = description.media.iter().zip(media);
+    let (section, _) = sections
+        .find(|(_, media)| !media.port_zero)
+        .ok_or_else(|| OfferError::malformed("the offer has no media"))?;
+    Ok(Transport::new(section, &description.session, "offer"))
 }
 
-impl<'a> Transport<'a> {
-    fn find(description: &'a Description<'a>, media: &[OfferedMedia]) -> Result<Self, OfferError> {
-        let section = description
-            .media
-            .iter()
-            .zip(media)
-            .find(|(_, media)| !media.port_zero)
-            .map(|(section, _)| section)
-            .ok_or_else(|| OfferError::malformed("the offer has no media"))?;
-        Ok(Self {
-            section,
-            session: &description.session,
-        })
-    }
-
-    fn attribute(&self, name: &str) -> Option<&'a str> {
-        self.section
-            .attribute(name)
-            .or_else(|| self.session.attribute(name))
-    }
-
-    fn credential(&self, name: &str, least: usize) -> Result<String, OfferError> {
-        let value = self.attribute(name).ok_or_else(|| {
-            OfferError::malformed(format!("the offer has no a={name}; send a WebRTC offer"))
-        })?;
-        if is_ice_text(value, least, 256) {
-            Ok(value.to_owned())
-        } else {
-            Err(OfferError::malformed(format!(
-                "a={name} is not {least} to 256 letters, digits, + and /"
-            )))
-        }
-    }
-
-    fn fingerprint(&self) -> Result<Fingerprint, OfferError> {
-        let of_section: Vec<&str> = self.section.attributes("fingerprint").collect();
-        let of_session: Vec<&str> = self.session.attributes("fingerprint").collect();
-        let given = if of_section.is_empty() {
-            of_session
-        } else {
-            of_section
-        };
-        if given.is_empty() {
-            return Err(OfferError::malformed(
-                "the offer has no a=fingerprint; media are sent over DTLS only",
-            ));
-        }
-        given
-            .iter()
-            .filter_map(|value| Fingerprint::parse(value))
-            .max_by_key(Fingerprint::strength)
-            .ok_or_else(|| {
-                OfferError::malformed(
-                    "the offer's a=fingerprint is not a proper sha-256, sha-384 or sha-512 hash",
-                )
-            })
-    }
-
-    fn setup(&self, role: Role) -> Result<Setup, OfferError> {
-        match self.attribute("setup") {
-            Some("actpass") => Ok(Setup::ActPass),
-            Some("active") => Ok(Setup::Active),
-            Some("passive") => Err(OfferError::unsupported(format!(
-                "the offer has a=setup:passive, but the gateway waits for the {}'s DTLS; offer actpass or active",
-                role.label()
-            ))),
-            Some(_) => Err(OfferError::malformed(
-                "the offer's a=setup is unknown; offer actpass or active",
-            )),
-            None => Err(OfferError::malformed(
-                "the offer has no a=setup; offer actpass or active",
-            )),
-        }
+fn setup(transport: &Transport<'_>, role: Role) -> Result<Setup, OfferError> {
+    match transport.attribute("setup") {
+        Some("actpass") => Ok(Setup::ActPass),
+        Some("active") => Ok(Setup::Active),
+        Some("passive") => Err(OfferError::unsupported(format!(
+            "the offer has a=setup:passive, but the gateway waits for the {}'s DTLS; offer actpass or active",
+            role.label()
+        ))),
+        Some(_) => Err(OfferError::malformed(
+            "the offer's a=setup is unknown; offer actpass or active",
+        )),
+        None => Err(OfferError::malformed(
+            "the offer has no a=setup; offer actpass or active",
+        )),
     }
 }
