@@ -16,6 +16,7 @@ pub mod problem;
 pub mod redact;
 pub mod redial;
 pub mod sdp;
+pub mod signalling;
 pub mod source;
 #[cfg(test)]
 mod testing;
