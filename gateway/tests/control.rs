@@ -27,7 +27,13 @@ fn gateway() -> (Supervisor, axum::Router, Arc<Paths>) {
     let supervisor = Supervisor::start(&config);
     let paths = supervisor.paths();
     let gate = control::Gate::new(config.access.clone()).unwrap();
-    let router = control::router(&paths, gate, &config.ice_servers, Duration::from_secs(10));
+    let router = control::router(
+        &paths,
+        gate,
+        &config.ice_servers,
+        Duration::from_secs(10),
+        &control::Sockets::new(),
+    );
     (supervisor, router, paths)
 }
 

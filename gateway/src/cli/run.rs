@@ -103,7 +103,9 @@ async fn supervise(config: &Config) -> ExitCode {
         .max()
         .unwrap_or_default();
     let stop = CancellationToken::new();
-    let router = control::router(&supervisor.paths(), gate, &config.ice_servers, patience);
+    let sockets = control::Sockets::new();
+    let paths = supervisor.paths();
+    let router = control::router(&paths, gate, &config.ice_servers, patience, &sockets);
     let mut server = tokio::spawn(control::serve(listener, router, tls, stop.clone()));
     let watcher = certificate.map(|certificate| tokio::spawn(certificate.watch(stop.clone())));
     tracing::info!("access: {}", config.access.summary());
@@ -116,7 +118,7 @@ async fn supervise(config: &Config) -> ExitCode {
     }
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
-        () = drain(supervisor, server, stop) => {
+        () = drain(supervisor, &sockets, server, stop) => {
             if let Some(watcher) = watcher {
                 watcher.abort();
             }
@@ -159,12 +161,21 @@ fn secure(config: &Config) -> Result<Secured, String> {
 }
 
 /// Viewers first, while their DELETEs are still answered; then the port.
-async fn drain(supervisor: Supervisor, server: JoinHandle<()>, stop: CancellationToken) {
+async fn drain(
+    supervisor: Supervisor,
+    sockets: &control::Sockets,
+    server: JoinHandle<()>,
+    stop: CancellationToken,
+) {
     let left = supervisor.drain(DRAIN.saturating_sub(LAST_ANSWERS)).await;
     if left > 0 {
         tracing::warn!(left, "paths did not stop in time");
     }
     stop.cancel();
+    let left = sockets.drain(LAST_ANSWERS).await;
+    if left > 0 {
+        tracing::debug!(left, "sockets were still open");
+    }
     // A browser's idle connection is no reason to stay.
     if tokio::time::timeout(LAST_ANSWERS, server).await.is_err() {
         tracing::debug!("connections were still open");

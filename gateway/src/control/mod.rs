@@ -25,6 +25,7 @@ mod listen;
 mod pages;
 mod refused;
 mod serve;
+mod signalling;
 mod thumbnail;
 mod tls;
 
@@ -32,6 +33,7 @@ pub(crate) use access::check_keys;
 pub use access::{Gate, Peer};
 pub use listen::{ListenError, addresses, bind};
 pub use serve::serve;
+pub use signalling::Sockets;
 pub use tls::{Certificate, TlsError};
 
 /// No body that Sluice takes is longer: offers of browsers are below 20 kB.
@@ -39,13 +41,15 @@ const MAX_BODY: usize = 256 * 1024;
 
 /// Makes the one router: WHEP and players of every path, the list of paths, the API.
 ///
-/// `gate` decides about every request; `ice_servers` are told to those who may watch.
+/// `gate` decides about every request; `ice_servers` are told to those who may watch; `sockets` keeps those of
+/// `/ws`.
 /// `patience` is how long a source may take to start; requests end some seconds after it.
 pub fn router(
     paths: &Arc<Paths>,
     gate: Arc<Gate>,
     ice_servers: &[IceSource],
     patience: Duration,
+    sockets: &Arc<Sockets>,
 ) -> Router {
     let ours = Router::new()
         .route("/", get(pages::index))
@@ -63,6 +67,7 @@ pub fn router(
         Arc::clone(paths) as Arc<dyn gstsluicewebrtc::http::Directory>
     );
     ours.merge(players)
+        .merge(signalling::route(paths, sockets))
         .fallback(nothing_here)
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(

@@ -1,6 +1,6 @@
 //! What the control plane sees of the paths: find, open, describe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -48,6 +48,22 @@ impl Paths {
             viewers: snapshot.viewers,
             state: snapshot.state,
         })
+    }
+
+    /// Gives the names of all paths.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.handles.keys().map(String::as_str)
+    }
+
+    /// Gives the names of the paths that have something to watch, or get it when somebody comes.
+    #[must_use]
+    pub fn watchable(&self) -> BTreeSet<String> {
+        let has_some = |handle: &Handle| {
+            let snapshot = handle.snapshot.borrow();
+            !matches!(snapshot.state, RouteState::Unpublished { .. })
+        };
+        let watchable = self.handles.iter().filter(|(_, handle)| has_some(handle));
+        watchable.map(|(path, _)| path.clone()).collect()
     }
 
     /// Describes one path as the API does.

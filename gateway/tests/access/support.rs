@@ -46,7 +46,13 @@ impl Gateway {
         let supervisor = Supervisor::start(&config);
         let gate: Arc<Gate> = Gate::new(config.access.clone()).unwrap();
         let patience = Duration::from_secs(10);
-        let router = control::router(&supervisor.paths(), gate, &config.ice_servers, patience);
+        let router = control::router(
+            &supervisor.paths(),
+            gate,
+            &config.ice_servers,
+            patience,
+            &control::Sockets::new(),
+        );
         Self {
             router,
             _supervisor: supervisor,

@@ -7,11 +7,11 @@ use axum::http::header::{ACCEPT, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use sluice_core::access::{Ask, Identity, Relation, Target, Verdict, Ways, target};
+use sluice_core::access::{Action, Ask, Identity, Relation, Target, Verdict, Ways, target};
 use sluice_core::problem::Problem;
 
 use super::facts::{self, Facts};
-use super::{Gate, Refused};
+use super::{Gate, Refused, Rights};
 use crate::control::cors;
 use crate::control::error::Refusal;
 use crate::control::refused;
@@ -29,7 +29,7 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let facts = Facts::of(&request, &gate.config);
+    let facts = Arc::new(Facts::of(&request, &gate.config));
     let wants_page = request.method() == Method::GET && accepts(&request, "text/html");
     if let Some(uri) = facts::clean(request.uri()) {
         *request.uri_mut() = uri;
@@ -64,9 +64,9 @@ fn is_ours(request: &Request) -> bool {
 
 impl Gate {
     async fn admit(
-        &self,
+        self: &Arc<Self>,
         request: &mut Request,
-        facts: &Facts,
+        facts: &Arc<Facts>,
         preflight: bool,
     ) -> Result<(), Refused> {
         if preflight {
@@ -87,6 +87,7 @@ impl Gate {
         let target = target(request.uri().path());
         let (ask, page) = match target {
             Target::Open => return Ok(()),
+            Target::Socket => return self.admit_socket(request, facts).await,
             Target::Page(ask) => (ask, true),
             Target::Guarded(ask) => (ask, false),
         };
@@ -106,6 +107,27 @@ impl Gate {
             self.within_rate_of(&caller)?;
         }
         request.extensions_mut().insert(caller);
+        Ok(())
+    }
+
+    /// Lets in whoever may watch or publish to some path, and leaves word of who it is.
+    async fn admit_socket(
+        self: &Arc<Self>,
+        request: &mut Request,
+        facts: &Arc<Facts>,
+    ) -> Result<(), Refused> {
+        self.within_rate(facts.client.address)?;
+        let ask = |action| Ask { action, path: None };
+        let caller = match self.decide(&ask(Action::Read), facts).await {
+            Err(Refused::For(problem)) if problem.status == 403 => {
+                let publishes = self.decide(&ask(Action::Publish), facts).await;
+                publishes.map_err(|_refused| Refused::For(problem))?
+            }
+            decided => decided?,
+        };
+        self.within_rate_of(&caller)?;
+        let rights = Rights::new(Arc::clone(self), Arc::clone(facts));
+        request.extensions_mut().insert(rights);
         Ok(())
     }
 

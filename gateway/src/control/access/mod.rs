@@ -16,12 +16,14 @@ mod hook;
 mod jwt;
 mod keys;
 mod passwords;
+mod rights;
 mod tries;
 mod web;
 
 pub use facts::Peer;
 pub(super) use guard::{Caller, guard};
 pub(crate) use keys::check_keys;
+pub(super) use rights::Rights;
 
 use facts::Facts;
 use hook::{Answer, Hook};

@@ -20,6 +20,9 @@ pub enum Target {
     Open,
     /// A page that can ask its reader to sign in; what it shows comes from guarded addresses.
     Page(Ask),
+    /// The socket of signalling, which is for whoever may watch or publish to any path; each session on it is
+    /// asked about by itself.
+    Socket,
     /// Everything else.
     Guarded(Ask),
 }
@@ -44,7 +47,8 @@ pub fn target(url_path: &str) -> Target {
         [""] => Target::Page(whole(Action::Api)),
         ["healthz"] | ["_sluice", ..] => Target::Open,
         ["metrics", ..] => Target::Guarded(whole(Action::Metrics)),
-        ["ws", ..] => Target::Guarded(whole(Action::Read)),
+        ["ws"] => Target::Socket,
+        ["ws", ..] => Target::Guarded(whole(Action::Api)),
         [] | ["api" | "", ..] => Target::Guarded(whole(Action::Api)),
         [path] | [path, ""] => Target::Page(ask(Action::Read, path)),
         [path, "publish"] => Target::Page(ask(Action::Publish, path)),
@@ -71,7 +75,9 @@ mod tests {
             ("/api/v1/paths", "guarded api"),
             ("/api", "guarded api"),
             ("/metrics", "guarded metrics"),
-            ("/ws", "guarded read"),
+            ("/ws", "socket"),
+            ("/%77s", "socket"),
+            ("/ws/x", "guarded api"),
             ("/door", "page read door"),
             ("/door/", "page read door"),
             ("/door/publish", "page publish door"),
@@ -94,6 +100,7 @@ mod tests {
         ] {
             let (kind, ask) = match target(url) {
                 Target::Open => ("open", None),
+                Target::Socket => ("socket", None),
                 Target::Page(ask) => ("page", Some(ask)),
                 Target::Guarded(ask) => ("guarded", Some(ask)),
             };
