@@ -22,6 +22,7 @@ pub mod proc;
 pub mod process;
 pub mod publisher;
 pub mod raw;
+pub mod signalling;
 pub mod stamp;
 pub mod stun;
 pub mod tone;

@@ -211,6 +211,17 @@ impl Drop for Publisher {
     }
 }
 
+/// Makes an offer that nobody follows up.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn offer(options: &PublisherOptions) -> String {
+    str0m::crypto::from_feature_flags().install_process_default();
+    let made = Session::new(outward_address(), options);
+    made.map(|(_session, offer)| offer)
+        .unwrap_or_else(|e| panic!("the publisher cannot make an offer: {e}"))
+}
+
 fn drive(session: &Mutex<Session>, media: &Media, stop: &AtomicBool) {
     let mut buffer = vec![0; 2048];
     while !stop.load(Ordering::Acquire) {

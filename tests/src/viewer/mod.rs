@@ -205,6 +205,63 @@ impl Viewers {
         }
     }
 
+    /// Answers an offer that came over a socket. The answer, in [`Viewer::offer`], is to be sent by the caller.
+    ///
+    /// # Panics
+    /// When the offer is none.
+    pub fn answer(&self, offer: &str, begun: Instant, options: ViewerOptions) -> Viewer {
+        let seed = self.shared.seed.fetch_add(1, Ordering::Relaxed);
+        artifacts::note("offer.sdp", offer);
+        let (mut session, answer) = Session::answering(self.local, options, seed, offer)
+            .unwrap_or_else(|e| panic!("the viewer cannot answer: {e}\n--- offer\n{offer}"));
+        session.posted = Some(begun);
+        artifacts::note("answer.sdp", &answer);
+        let viewer = self.prepared(session, answer);
+        self.drive(&viewer);
+        viewer
+    }
+
+    /// Makes an offer that is to be sent over a socket by the caller; then [`Viewers::on_answer`].
+    ///
+    /// # Panics
+    /// When the viewer cannot make one.
+    pub fn offer(&self, options: ViewerOptions) -> Viewer {
+        let seed = self.shared.seed.fetch_add(1, Ordering::Relaxed);
+        let (mut session, offer) = Session::new(self.local, options, seed)
+            .unwrap_or_else(|e| panic!("the viewer cannot make an offer: {e}"));
+        session.posted = Some(Instant::now());
+        artifacts::note("offer.sdp", &offer);
+        self.prepared(session, offer)
+    }
+
+    /// Gives a viewer the answer to its offer.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn on_answer(&self, viewer: &Viewer, answer: &str) {
+        artifacts::note("answer.sdp", answer);
+        let taken = viewer.session.lock().on_answer(answer, Instant::now());
+        if let Err(e) = taken {
+            panic!("{e}\n--- offer\n{}\n--- answer\n{answer}", viewer.offer);
+        }
+        self.drive(viewer);
+    }
+
+    fn prepared(&self, session: Session, offer: String) -> Viewer {
+        Viewer {
+            session: Arc::new(Mutex::new(session)),
+            shared: Arc::clone(&self.shared),
+            client: self.client.clone(),
+            reply: Reply::default(),
+            offer,
+        }
+    }
+
+    fn drive(&self, viewer: &Viewer) {
+        let session = Arc::clone(&viewer.session);
+        self.shared.sessions.lock().push(session);
+    }
+
     /// Joins and waits for the first key frame.
     ///
     /// # Panics
@@ -244,6 +301,11 @@ impl Viewer {
     /// Ages of stamped frames in microseconds, since the last call.
     pub fn take_ages_us(&self) -> Vec<u64> {
         self.session.lock().take_ages_us()
+    }
+
+    /// Takes a candidate of the server that came over a socket.
+    pub fn add_candidate(&self, candidate: &str) {
+        self.session.lock().add_candidate(candidate);
     }
 
     /// Waits for the first key frame and returns its time from the POST.

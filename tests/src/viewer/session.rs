@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, Frequency, KeyframeRequestKind, MediaKind};
 use str0m::net::{Protocol, Receive};
@@ -54,35 +54,72 @@ impl Session {
         options: ViewerOptions,
         seed: u64,
     ) -> Result<(Self, String), String> {
+        let mut session = Self::bare(local, options, seed)?;
+        let mut api = session.rtc.sdp_api();
+        api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        if session.options.audio {
+            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = api.apply().ok_or("empty offer")?;
+        let mut offer = offer.to_sdp_string();
+        if session.options.false_fingerprint {
+            offer = sdp::with_false_fingerprint(&offer);
+        }
+        sdp::learn(&mut session.payloads, &offer);
+        session.pending = Some(pending);
+        Ok((session, offer))
+    }
+
+    /// Binds a socket and answers an offer.
+    pub(super) fn answering(
+        local: IpAddr,
+        options: ViewerOptions,
+        seed: u64,
+        offer: &str,
+    ) -> Result<(Self, String), String> {
+        let mut session = Self::bare(local, options, seed)?;
+        sdp::learn(&mut session.payloads, offer);
+        session.nack_wanted = session.options.nack && sdp::has_nack(offer);
+        let offer = SdpOffer::from_sdp_string(offer).map_err(|e| format!("offer: {e}"))?;
+        let answer = session.rtc.sdp_api().accept_offer(offer);
+        let mut answer = answer
+            .map_err(|e| format!("accept offer: {e}"))?
+            .to_sdp_string();
+        if session.options.false_fingerprint {
+            answer = sdp::with_false_fingerprint(&answer);
+        }
+        session.on_timeout(Instant::now());
+        Ok((session, answer))
+    }
+
+    /// Takes a candidate of the server; one that this viewer cannot use is none.
+    pub(super) fn add_candidate(&mut self, candidate: &str) {
+        if sdp::usable(candidate, self.local.ip())
+            && let Ok(candidate) = Candidate::from_sdp_string(candidate)
+        {
+            self.rtc.add_remote_candidate(candidate);
+            self.on_timeout(Instant::now());
+        }
+    }
+
+    fn bare(local: IpAddr, options: ViewerOptions, seed: u64) -> Result<Self, String> {
         let now = Instant::now();
         let socket = UdpSocket::bind((local, 0)).map_err(|e| format!("bind: {e}"))?;
         socket.set_nonblocking(true).map_err(|e| e.to_string())?;
         let local = socket.local_addr().map_err(|e| e.to_string())?;
         let mut rtc = config(&options).build(now);
         rtc.add_local_candidate(Candidate::host(local, "udp").map_err(|e| e.to_string())?);
-        let mut api = rtc.sdp_api();
-        api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
-        if options.audio {
-            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
-        }
-        let (offer, pending) = api.apply().ok_or("empty offer")?;
-        let mut offer = offer.to_sdp_string();
-        if options.false_fingerprint {
-            offer = sdp::with_false_fingerprint(&offer);
-        }
-        let mut payloads = [Payload::Unknown; 128];
-        sdp::learn(&mut payloads, &offer);
-        let session = Self {
+        Ok(Self {
             rtc,
             socket,
             local,
-            pending: Some(pending),
+            pending: None,
             answer: String::new(),
             next_socket: None,
             options,
             timeout: now,
             posted: None,
-            payloads,
+            payloads: [Payload::Unknown; 128],
             streams: Vec::new(),
             nack_wanted: false,
             nacking: Vec::new(),
@@ -92,8 +129,7 @@ impl Session {
             ages_us: Vec::new(),
             closed: false,
             sleeps: None,
-        };
-        Ok((session, offer))
+        })
     }
 
     /// Applies the server's answer.

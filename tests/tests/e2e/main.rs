@@ -23,6 +23,7 @@ mod presets;
 mod publish;
 mod redial;
 mod restart;
+mod signalling;
 mod soak;
 mod sources;
 mod viewers;

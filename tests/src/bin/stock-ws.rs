@@ -1,0 +1,232 @@
+//! The stock elements of gst-plugin-webrtc at a gateway's `/ws`, statically linked: `webrtcsrc` watches a path,
+//! `webrtcsink` publishes to one; beside them `whepclientsrc`, to compare with.
+//!
+//! Says once a second what was decoded, as JSON: `{"video":…,"audio":…,"first_ms":…,"bars":[[r,g,b],…]}`. Ends with
+//! an error of the pipeline.
+
+#![expect(clippy::print_stdout, reason = "the lines that callers wait for")]
+
+use std::error::Error;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_tests::picture::BARS;
+
+#[derive(Debug, Parser)]
+struct Options {
+    what: What,
+    /// Of the socket, or of the path's WHEP.
+    url: String,
+    /// Of the gateway.
+    #[arg(default_value = "cam")]
+    path: String,
+    /// For the socket's `Authorization`.
+    #[arg(long)]
+    token: Option<String>,
+    /// As `stun://HOST:PORT`; none by default, since tests reach nothing outside.
+    #[arg(long)]
+    stun: Option<String>,
+    /// What `webrtcsink` may encode to.
+    #[arg(long, default_value = "video/x-vp8")]
+    codec: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    Watch,
+    Publish,
+    Whep,
+}
+
+#[derive(Debug, Default)]
+struct Decoded {
+    video: u64,
+    audio: u64,
+    first_ms: Option<u128>,
+    bars: Vec<[u8; 3]>,
+}
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+fn main() -> Result<(), Failed> {
+    let options = Options::parse();
+    gst::init()?;
+    gstrswebrtc::plugin_register_static()?;
+    let pipeline = gst::Pipeline::new();
+    let decoded = Arc::<Mutex<Decoded>>::default();
+    match options.what {
+        What::Watch | What::Whep => watch(&pipeline, &options, &decoded)?,
+        What::Publish => publish(&pipeline, &options)?,
+    }
+    pipeline.set_state(gst::State::Playing)?;
+    let bus = pipeline.bus().ok_or("a pipeline has a bus")?;
+    loop {
+        let message = bus.timed_pop_filtered(
+            gst::ClockTime::from_seconds(1),
+            &[gst::MessageType::Error, gst::MessageType::Eos],
+        );
+        if let Some(gst::MessageView::Error(error)) = message.as_ref().map(|m| m.view()) {
+            return Err(format!("{} ({:?})", error.error(), error.debug()).into());
+        }
+        let line = {
+            let decoded = decoded.lock();
+            serde_json::json!({
+                "video": decoded.video,
+                "audio": decoded.audio,
+                "first_ms": decoded.first_ms,
+                "bars": decoded.bars,
+            })
+        };
+        println!("{line}");
+        std::io::stdout().flush()?;
+    }
+}
+
+/// Makes an element and puts it into the pipeline.
+fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, Failed> {
+    let element = gst::ElementFactory::make(factory).build()?;
+    pipeline.add(&element)?;
+    Ok(element)
+}
+
+/// Sets where to ask, as `signaller::…` on a command line does.
+fn signal(element: &gst::Element, options: &Options, pairs: &[(&str, &str)]) -> Result<(), Failed> {
+    element.set_property("stun-server", options.stun.as_deref());
+    let signaller = element
+        .dynamic_cast_ref::<gst::ChildProxy>()
+        .and_then(|proxy| proxy.child_by_name("signaller"))
+        .ok_or("no signaller")?;
+    for (name, value) in pairs {
+        signaller.set_property_from_str(name, value);
+    }
+    if let Some(token) = &options.token {
+        let headers = gst::Structure::builder("headers")
+            .field("Authorization", format!("Bearer {token}"))
+            .build();
+        signaller.set_property("headers", headers);
+    }
+    Ok(())
+}
+
+fn publish(pipeline: &gst::Pipeline, options: &Options) -> Result<(), Failed> {
+    let sink = add(pipeline, "webrtcsink")?;
+    let meta = gst::Structure::builder("meta")
+        .field("name", &options.path)
+        .build();
+    sink.set_property("meta", meta);
+    sink.set_property_from_str("video-caps", &options.codec);
+    signal(&sink, options, &[("uri", &options.url)])?;
+    let picture = add(pipeline, "videotestsrc")?;
+    picture.set_property("is-live", true);
+    let size = add(pipeline, "capsfilter")?;
+    let caps = gst::Caps::builder("video/x-raw")
+        .field("format", "I420")
+        .field("width", 640)
+        .field("height", 360)
+        .field("framerate", gst::Fraction::new(15, 1))
+        .build();
+    size.set_property("caps", caps);
+    picture.link(&size)?;
+    size.link_pads(None, &sink, Some("video_%u"))?;
+    let tone = add(pipeline, "audiotestsrc")?;
+    tone.set_property("is-live", true);
+    tone.link_pads(None, &sink, Some("audio_%u"))?;
+    Ok(())
+}
+
+fn watch(
+    pipeline: &gst::Pipeline,
+    options: &Options,
+    decoded: &Arc<Mutex<Decoded>>,
+) -> Result<(), Failed> {
+    let source = match options.what {
+        What::Whep => {
+            let source = add(pipeline, "whepclientsrc")?;
+            signal(&source, options, &[("whep-endpoint", &options.url)])?;
+            source
+        }
+        What::Watch | What::Publish => {
+            let source = add(pipeline, "webrtcsrc")?;
+            let pairs = [("uri", &*options.url), ("producer-peer-id", &options.path)];
+            signal(&source, options, &pairs)?;
+            source
+        }
+    };
+    let begun = Instant::now();
+    let (pipeline, decoded) = (pipeline.downgrade(), Arc::clone(decoded));
+    source.connect_pad_added(move |_source, pad| {
+        let Some(pipeline) = pipeline.upgrade() else {
+            return;
+        };
+        if let Err(error) = show(&pipeline, pad, &decoded, begun) {
+            println!("{error}");
+        }
+    });
+    Ok(())
+}
+
+/// Takes a track: the element decodes by itself where raw pictures or sound are taken.
+fn show(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    decoded: &Arc<Mutex<Decoded>>,
+    begun: Instant,
+) -> Result<(), Failed> {
+    let is_video = pad.name().starts_with("video");
+    let convert = if is_video {
+        "videoconvert"
+    } else {
+        "audioconvert"
+    };
+    let convert = add(pipeline, convert)?;
+    let sink = gst_app::AppSink::builder()
+        .async_(false)
+        .sync(false)
+        .build();
+    if is_video {
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "RGB")
+            .build();
+        sink.set_caps(Some(&caps));
+    }
+    let decoded = Arc::clone(decoded);
+    let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let mut decoded = decoded.lock();
+        if is_video {
+            decoded.video += 1;
+            decoded.first_ms.get_or_insert(begun.elapsed().as_millis());
+            decoded.bars = bars(&sample).unwrap_or_default();
+        } else {
+            decoded.audio += 1;
+        }
+        Ok(gst::FlowSuccess::Ok)
+    });
+    sink.set_callbacks(callbacks.build());
+    let sink = sink.upcast::<gst::Element>();
+    pipeline.add(&sink)?;
+    convert.link(&sink)?;
+    sink.sync_state_with_parent()?;
+    convert.sync_state_with_parent()?;
+    let entry = convert.static_pad("sink").ok_or("no sink pad")?;
+    pad.link(&entry)?;
+    Ok(())
+}
+
+/// Reads the middle of each of the seven bars, in the upper half of the picture.
+fn bars(sample: &gst::Sample) -> Option<Vec<[u8; 3]>> {
+    let caps = sample.caps()?.structure(0)?;
+    let width = usize::try_from(caps.get::<i32>("width").ok()?).ok()?;
+    let height = usize::try_from(caps.get::<i32>("height").ok()?).ok()?;
+    let map = sample.buffer()?.map_readable().ok()?;
+    let stride = map.len() / height;
+    let middle = |bar: usize| {
+        let at = height / 3 * stride + width * (2 * bar + 1) / (2 * BARS.len()) * 3;
+        map.get(at..at + 3)?.try_into().ok()
+    };
+    (0..BARS.len()).map(middle).collect()
+}
