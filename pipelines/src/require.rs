@@ -90,6 +90,7 @@ const VIEWERS: (&str, &[&str]) = (
         "srtpenc",
         "srtpdec",
         "rtpbin",
+        "h264parse",
         "rtph264pay",
         "rtpopuspay",
         "opusenc",

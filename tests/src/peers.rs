@@ -10,6 +10,7 @@ use gst_app::{AppSink, AppSinkCallbacks};
 use parking_lot::Mutex;
 use serde::Deserialize;
 
+use crate::picture;
 use crate::process::{Process, START};
 
 /// What a peer says of itself, once a second.
@@ -151,7 +152,7 @@ impl Decoder {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let mut seen = counted.lock();
             seen.frames += 1;
-            seen.bars = bars(&sample).unwrap_or_default();
+            seen.bars = picture::row(&sample, (1, 3)).unwrap_or_default();
             Ok(gst::FlowSuccess::Ok)
         };
         let sink = pipeline.by_name("sink").expect("the appsink");
@@ -220,19 +221,4 @@ fn play(pipeline: &gst::Pipeline) {
 fn stop(pipeline: &gst::Pipeline) {
     let stopped = pipeline.set_state(gst::State::Null);
     debug_assert!(stopped.is_ok(), "pipelines stop");
-}
-
-/// The middle of each of the seven bars, at a third of the height.
-fn bars(sample: &gst::Sample) -> Option<Vec<[u8; 3]>> {
-    let caps = sample.caps()?.structure(0)?;
-    let number = |name| usize::try_from(caps.get::<i32>(name).ok()?).ok();
-    let (width, height) = (number("width")?, number("height")?);
-    let map = sample.buffer()?.map_readable().ok()?;
-    // Rows are padded to four bytes.
-    let row = (width * 3).next_multiple_of(4) * (height / 3);
-    let pixel = |bar: usize| {
-        let start = row + (2 * bar + 1) * width / 14 * 3;
-        map.get(start..start + 3)?.try_into().ok()
-    };
-    (0..7).map(pixel).collect()
 }

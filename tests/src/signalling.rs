@@ -12,6 +12,7 @@ use tungstenite::client::IntoClientRequest as _;
 use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
+use crate::picture::Row;
 use crate::process::{Process, our_binary};
 
 /// How long one look at the socket takes.
@@ -220,8 +221,8 @@ pub struct Decoded {
     pub audio: u64,
     /// From the element's start to the first picture.
     pub first_ms: Option<u64>,
-    /// The colours of the bars in the latest picture.
-    pub bars: Vec<[u8; 3]>,
+    /// Colours of the latest picture, for [`crate::picture::check_whole`].
+    pub rows: Vec<Row>,
 }
 
 impl Stock {

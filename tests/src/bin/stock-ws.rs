@@ -1,7 +1,7 @@
 //! The stock elements of gst-plugin-webrtc at a gateway's `/ws`, statically linked: `webrtcsrc` watches a path,
 //! `webrtcsink` publishes to one; beside them `whepclientsrc`, to compare with.
 //!
-//! Says once a second what was decoded, as JSON: `{"video":…,"audio":…,"first_ms":…,"bars":[[r,g,b],…]}`. Ends with
+//! Says once a second what was decoded, as JSON: `{"video":…,"audio":…,"first_ms":…,"rows":[[[r,g,b],…],…]}`. Ends with
 //! an error of the pipeline.
 
 #![expect(clippy::print_stdout, reason = "the lines that callers wait for")]
@@ -14,7 +14,7 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use gst::prelude::*;
 use parking_lot::Mutex;
-use sluice_tests::picture::BARS;
+use sluice_tests::picture;
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -47,7 +47,7 @@ struct Decoded {
     video: u64,
     audio: u64,
     first_ms: Option<u128>,
-    bars: Vec<[u8; 3]>,
+    rows: Vec<picture::Row>,
 }
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -78,7 +78,7 @@ fn main() -> Result<(), Failed> {
                 "video": decoded.video,
                 "audio": decoded.audio,
                 "first_ms": decoded.first_ms,
-                "bars": decoded.bars,
+                "rows": decoded.rows,
             })
         };
         println!("{line}");
@@ -200,7 +200,7 @@ fn show(
         if is_video {
             decoded.video += 1;
             decoded.first_ms.get_or_insert(begun.elapsed().as_millis());
-            decoded.bars = bars(&sample).unwrap_or_default();
+            decoded.rows = picture::whole(&sample).unwrap_or_default();
         } else {
             decoded.audio += 1;
         }
@@ -215,18 +215,4 @@ fn show(
     let entry = convert.static_pad("sink").ok_or("no sink pad")?;
     pad.link(&entry)?;
     Ok(())
-}
-
-/// Reads the middle of each of the seven bars, in the upper half of the picture.
-fn bars(sample: &gst::Sample) -> Option<Vec<[u8; 3]>> {
-    let caps = sample.caps()?.structure(0)?;
-    let width = usize::try_from(caps.get::<i32>("width").ok()?).ok()?;
-    let height = usize::try_from(caps.get::<i32>("height").ok()?).ok()?;
-    let map = sample.buffer()?.map_readable().ok()?;
-    let stride = map.len() / height;
-    let middle = |bar: usize| {
-        let at = height / 3 * stride + width * (2 * bar + 1) / (2 * BARS.len()) * 3;
-        map.get(at..at + 3)?.try_into().ok()
-    };
-    (0..BARS.len()).map(middle).collect()
 }

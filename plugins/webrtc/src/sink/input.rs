@@ -14,8 +14,8 @@ use crate::sink::judge::Judge;
 /// What is behind the ghost pad. It is built when the caps are known, and again when the codec changes.
 struct Chain {
     codec: Codec,
-    payloader: gst::Element,
-    appsink: gst_app::AppSink,
+    /// From the ghost pad to the appsink: parser if there is one, payloader, appsink.
+    elements: Vec<gst::Element>,
 }
 
 /// A requested pad of the sink.
@@ -146,36 +146,26 @@ impl Input {
         }
         self.gatherer.lock().clear();
         *self.judge.lock() = Judge::default();
-        let payloader = match Payloader::make(codec) {
-            Some(payloader) => payloader?,
-            // Known and refused by the plan, as H.265 is: its frames end here.
-            None => gst::ElementFactory::make("identity")
-                .build()
-                .map_err(|_missing| "the element identity is not installed".to_owned())?,
-        };
-        if payloader.has_property("ssrc") {
+        // A codec without a payloader is known and refused by the plan, as H.265 is: its frames end here.
+        let mut elements = Payloader::make(codec).transpose()?.unwrap_or_default();
+        if let Some(payloader) = elements.last() {
             // By text: a number of 32 bits in GStreamer's payloaders, of 64 in those of gst-plugin-rtp.
             payloader.set_property_from_str("ssrc", &self.ssrc.to_string());
         }
-        let appsink = self.appsink();
-        let sink = appsink.upcast_ref::<gst::Element>();
-        let elements = [&payloader, sink];
-        bin.add_many(elements).map_err(|error| error.to_string())?;
-        gst::Element::link_many(elements).map_err(|error| error.to_string())?;
-        for element in elements {
+        elements.push(self.appsink().upcast());
+        bin.add_many(&elements).map_err(|error| error.to_string())?;
+        gst::Element::link_many(&elements).map_err(|error| error.to_string())?;
+        for element in &elements {
             element
                 .sync_state_with_parent()
                 .map_err(|error| error.to_string())?;
         }
-        let target = payloader.static_pad("sink").ok_or("no sink pad")?;
+        let first = elements.first().and_then(|first| first.static_pad("sink"));
+        let target = first.ok_or("no sink pad")?;
         self.ghost
             .set_target(Some(&target))
             .map_err(|error| error.to_string())?;
-        *self.chain.lock() = Some(Chain {
-            codec,
-            payloader,
-            appsink,
-        });
+        *self.chain.lock() = Some(Chain { codec, elements });
         Ok(())
     }
 
@@ -186,7 +176,7 @@ impl Input {
         let Some(bin) = self.bin.upgrade() else {
             return;
         };
-        for element in [&chain.payloader, chain.appsink.upcast_ref()] {
+        for element in &chain.elements {
             if element.set_state(gst::State::Null).is_err() || bin.remove(element).is_err() {
                 tracing::debug!(element = %element.name(), "not removed");
             }

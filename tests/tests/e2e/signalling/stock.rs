@@ -34,10 +34,19 @@ fn webrtcsrc_decodes_nearly_all_frames_that_webrtcsink_publishes_as_vp8() {
     decodes_nearly_all(&gateway, 15.0);
 }
 
+/// Its frames are cut into three slices, and SPS and PPS come before each key frame.
+#[test]
+fn webrtcsrc_decodes_the_whole_picture_that_is_published_as_h264() {
+    let gateway = studio();
+    let _publisher = Publisher::start(&gateway.whip("cam"), &PublisherOptions::default());
+    gateway.wait_state("cam", "running", secs(20));
+    decodes_nearly_all(&gateway, 30.0);
+}
+
 fn decodes_nearly_all(gateway: &Gateway, fps: f64) {
     let stock = Stock::start(&["watch", &ws(gateway)]);
     let first = stock.wait_decoded(25, 25, secs(30));
-    assert_eq!(picture::check(&first.bars), Ok(()));
+    assert_eq!(picture::check_whole(&first.rows), Ok(()));
     let begin = Instant::now();
     let later = stock.wait_decoded(first.video + 150, 0, secs(30));
     let due = begin.elapsed().as_secs_f64() * fps;
@@ -49,7 +58,7 @@ fn decodes_nearly_all(gateway: &Gateway, fps: f64) {
     #[expect(clippy::cast_precision_loss, reason = "some hundred frames")]
     let share = decoded as f64 / due;
     assert!(share >= 0.9, "{decoded} of {due:.0} frames");
-    assert_eq!(picture::check(&later.bars), Ok(()));
+    assert_eq!(picture::check_whole(&later.rows), Ok(()));
     assert!(later.audio > first.audio, "{later:?}");
     // A process that ends takes its session with it.
     drop(stock);
