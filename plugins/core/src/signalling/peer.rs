@@ -337,11 +337,6 @@ impl Peer {
     pub fn has(&self, id: &str) -> bool {
         self.sessions.contains_key(id)
     }
-
-    /// Lists the sessions, for their end.
-    pub fn sessions(&self) -> impl Iterator<Item = &str> {
-        self.sessions.keys().map(String::as_str)
-    }
 }
 
 /// Publishing.

@@ -7,6 +7,9 @@ use super::{Order, message};
 /// Candidates of a peer that are taken: more than a machine with many addresses has.
 const MOST_CANDIDATES: u32 = 100;
 
+/// In bytes; those of browsers have about 150. What waits for a description is kept, so that it must not be large.
+const LONGEST_CANDIDATE: usize = 1024;
+
 /// What the gateway says of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Description {
@@ -75,7 +78,7 @@ impl Session {
         &mut self,
         id: &str,
         message: PeerMessageInner,
-    ) -> Result<Vec<Order>, &'static str> {
+    ) -> Result<Vec<Order>, String> {
         match (message, self.side, self.step) {
             (PeerMessageInner::Sdp(SdpMessage::Offer { sdp }), Side::Publish, Step::Called) => {
                 self.step = Step::Making;
@@ -92,15 +95,7 @@ impl Session {
                     answer: sdp,
                 }])
             }
-            (PeerMessageInner::Sdp(SdpMessage::Offer { .. }), Side::View, _) => {
-                Err("only the gateway offers in this session; send an answer")
-            }
-            (PeerMessageInner::Sdp(SdpMessage::Offer { .. }), Side::Publish, _) => {
-                Err("this session has its offer already; a new one needs a new session")
-            }
-            (PeerMessageInner::Sdp(SdpMessage::Answer { .. }), ..) => {
-                Err("nothing was offered in this session that an answer could be to")
-            }
+            (PeerMessageInner::Sdp(description), side, _) => Err(unexpected(&description, side)),
             (
                 PeerMessageInner::Ice {
                     candidate,
@@ -111,7 +106,13 @@ impl Session {
             ) => {
                 self.candidates = self.candidates.saturating_add(1);
                 if self.candidates > MOST_CANDIDATES {
-                    return Err("this session has had all the candidates that are taken");
+                    return Err("this session has had all the candidates that are taken".to_owned());
+                }
+                let length = candidate.len();
+                if length > LONGEST_CANDIDATE {
+                    return Err(format!(
+                        "a candidate has {length} bytes; at most {LONGEST_CANDIDATE} are read"
+                    ));
                 }
                 if step != Step::Agreed {
                     self.early.push((sdp_m_line_index, candidate));
@@ -173,6 +174,22 @@ impl Session {
             .map(|(mline, candidate)| give(id, mline, candidate))
             .collect()
     }
+}
+
+/// Says why a description is out of place.
+fn unexpected(description: &SdpMessage, side: Side) -> String {
+    let sentence = match (description, side) {
+        (SdpMessage::Offer { .. }, Side::View) => {
+            "only the gateway offers in this session; send an answer"
+        }
+        (SdpMessage::Offer { .. }, Side::Publish) => {
+            "this session has its offer already; a new one needs a new session"
+        }
+        (SdpMessage::Answer { .. }, _) => {
+            "nothing was offered in this session that an answer could be to"
+        }
+    };
+    sentence.to_owned()
 }
 
 fn give(session: &str, mline: u32, candidate: String) -> Order {

@@ -486,7 +486,16 @@ fn who_stops_producing_loses_its_session_and_no_other() {
             session: "s1".to_owned()
         }]
     );
-    assert_eq!(desk.peer.sessions().collect::<Vec<_>>(), ["s2"]);
+    assert!(!desk.peer.has("s1") && desk.peer.has("s2"));
+}
+
+// 64 sessions with 100 candidates of 64 KiB each would be 400 MiB.
+#[test]
+fn a_candidate_that_is_far_too_long_is_not_kept() {
+    let mut desk = Desk::new();
+    desk.send(&start("cam"));
+    assert!(complaint(&desk.send(&ice("s1", &"x".repeat(1025)))).contains("1025 bytes"));
+    assert_eq!(desk.send(&ice("s1", &"x".repeat(1024))), []);
 }
 
 #[test]
