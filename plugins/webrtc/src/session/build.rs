@@ -25,6 +25,8 @@ pub(super) struct Section {
     /// Where our offer has to name them.
     pub(super) channels: Option<&'static str>,
     pub(super) ssrc: u32,
+    /// Whether lost packets may be asked for again.
+    pub(super) nack: bool,
     /// The format's parameters in the offer.
     pub(super) fmtp: String,
     pub(super) class: Class,
@@ -78,7 +80,7 @@ fn request_pad(webrtcbin: &gst::Element, section: &Section) -> Result<gst::Pad, 
     let transceiver = pad.property::<WebRTCRTPTransceiver>("transceiver");
     transceiver.set_property("direction", WebRTCRTPTransceiverDirection::Sendonly);
     // Off by default; it brings RTX with it where the offer has it (F4).
-    transceiver.set_property("do-nack", true);
+    transceiver.set_property("do-nack", section.nack);
     Ok(pad)
 }
 
@@ -128,6 +130,7 @@ mod tests {
             clock_rate: 90_000,
             channels: None,
             ssrc: 7,
+            nack: true,
             fmtp: "packetization-mode=1;profile-level-id=42e01f".to_owned(),
             class: Class {
                 payload_type: 102,

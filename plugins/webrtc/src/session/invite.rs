@@ -64,14 +64,17 @@ pub(crate) async fn invite(producer: Arc<Producer>, signals: Signals) -> Result<
 
 fn section(mline: usize, part: &Part, offered: &[Offered]) -> Option<Section> {
     let offered = offered.get(part.track)?;
+    let video = part.kind() == Kind::Video;
     Some(Section {
         mline,
         track: offered.id,
-        video: part.kind() == Kind::Video,
+        video,
         encoding_name: part.codec.encoding_name()?,
         clock_rate: part.codec.clock_rate(),
         channels: part.channels(),
         ssrc: offered.ssrc,
+        // webrtcbin offers RTX with it, and Chromium takes no sound with a second SSRC: it refuses the offer.
+        nack: video,
         fmtp: part.fmtp.clone(),
         // No header extensions: the payload types are ours and tell the sections apart.
         class: Class {

@@ -144,6 +144,7 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
         clock_rate: codec.clock_rate(),
         channels: None,
         ssrc: offered.ssrc,
+        nack: true,
         fmtp: codecs
             .find(|codec| codec.pt == pt)
             .map(|codec| codec.fmtp.clone())
