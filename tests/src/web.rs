@@ -1,7 +1,7 @@
 //! A web server of the kit: the gateway's hook and the keys of JWTs come from it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -22,6 +22,7 @@ type Answer = dyn Fn(&Asked) -> (u16, String) + Send + Sync;
 
 /// A running server; ended when dropped.
 pub struct WebServer {
+    host: Ipv4Addr,
     port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
     stop: Arc<AtomicBool>,
@@ -31,7 +32,15 @@ pub struct WebServer {
 impl WebServer {
     /// Answers every request by this function, one after the other.
     pub fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST, answer)
+    }
+
+    /// Does so at another address of this machine, which browsers in a namespace reach.
+    pub fn start_at(
+        host: Ipv4Addr,
+        answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((host, 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
@@ -46,6 +55,7 @@ impl WebServer {
             }
         });
         Self {
+            host,
             port,
             asked,
             stop,
@@ -55,7 +65,12 @@ impl WebServer {
 
     /// The address of something on it.
     pub fn at(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}/{path}", self.port)
+        format!("{}/{path}", self.origin())
+    }
+
+    /// What browsers call its pages' origin.
+    pub fn origin(&self) -> String {
+        format!("http://{}:{}", self.host, self.port)
     }
 
     /// What it was asked so far.
@@ -68,7 +83,7 @@ impl Drop for WebServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes it up, so that it sees the flag.
-        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        drop(TcpStream::connect((self.host, self.port)));
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

@@ -15,7 +15,8 @@ use crate::{secs, serving};
 /// A browser's host: Chromium needs an address that is not loopback.
 pub(crate) struct Desk {
     pub(crate) netns: Netns,
-    machine: Ipv4Addr,
+    /// The machine's address as it is seen from there.
+    pub(crate) machine: Ipv4Addr,
 }
 
 impl Desk {

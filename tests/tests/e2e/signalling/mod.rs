@@ -1,6 +1,7 @@
 //! `/ws`: GStreamer's signalling protocol, spoken by hand and by the stock elements.
 
 mod hostile;
+mod page;
 mod publish;
 mod rights;
 mod stock;
