@@ -13,9 +13,10 @@ const KNOWN: &str = "test:?size=640x360&fps=25";
 
 /// A desk, a site, and a gateway that knows it.
 struct Scene {
-    desk: Desk,
-    site: Site,
     gateway: Gateway,
+    site: Site,
+    // The last to go: with it goes the address that the site is at.
+    desk: Desk,
 }
 
 impl Scene {
@@ -26,9 +27,9 @@ impl Scene {
         let top = format!("cors: {}\n{auth}", site.origin());
         let gateway = GatewayOptions::new().path(path, source).top(&top).start();
         Self {
-            desk,
-            site,
             gateway,
+            site,
+            desk,
         }
     }
 
