@@ -42,8 +42,8 @@ pub struct Peer {
     id: String,
     health: Health,
     observes: bool,
-    /// The paths that it was told of.
-    told: BTreeSet<String>,
+    /// The paths that it knows of, or can ask for by `list`; `None` until it listens or asks.
+    told: Option<BTreeSet<String>>,
     publishing: Option<Publishing>,
     sessions: BTreeMap<String, Session>,
     past: VecDeque<String>,
@@ -59,7 +59,7 @@ impl Peer {
             id,
             health: Health::new(now),
             observes: false,
-            told: BTreeSet::new(),
+            told: None,
             publishing: None,
             sessions: BTreeMap::new(),
             past: VecDeque::new(),
@@ -150,7 +150,7 @@ impl Peer {
         }
         self.observes = status.listening();
         if self.observes {
-            // Whoever listens is told of all, of itself too: gstwebrtc-api waits for it.
+            // Whoever listens is told of itself too: gstwebrtc-api waits for it.
             orders.push(self.changed(&self.id, status.roles, status.meta));
             orders.push(Order::Observe);
         }
@@ -224,7 +224,7 @@ impl Peer {
 impl Peer {
     /// Answers a `list` with the paths that the peer may watch.
     pub fn on_list(&mut self, paths: &BTreeSet<String>) -> Order {
-        self.told.clone_from(paths);
+        self.told = Some(paths.clone());
         let producers = paths.iter().map(|path| protocol::Peer {
             id: path.clone(),
             meta: Some(meta(path)),
@@ -234,12 +234,15 @@ impl Peer {
         })
     }
 
-    /// Tells whoever listens which paths have come and gone since it was told last.
+    /// Tells whoever listens which paths have come and gone since it was told last. Those that were there before
+    /// are in the list that it asks for: told here too, they would come and go and come for gstwebrtc-api.
     pub fn on_paths(&mut self, paths: &BTreeSet<String>) -> Vec<Order> {
         if !self.observes {
             return Vec::new();
         }
-        let told = std::mem::replace(&mut self.told, paths.clone());
+        let Some(told) = self.told.replace(paths.clone()) else {
+            return Vec::new();
+        };
         let come = paths
             .difference(&told)
             .map(|path| self.changed(path, vec![PeerRole::Producer], Some(meta(path))));

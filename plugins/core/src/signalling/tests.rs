@@ -179,6 +179,8 @@ fn who_listens_is_told_of_itself_and_of_paths_that_come_and_go() {
     assert_eq!(orders.last(), Some(&Order::Observe));
 
     let changed = |roles: &[&str], path: &str| json!({"type": "peerStatusChanged", "roles": roles, "meta": {"name": path}, "peerId": path});
+    // What is there already is in the list.
+    assert!(desk.peer.on_paths(&paths(&[])).is_empty());
     let orders = desk.peer.on_paths(&paths(&["door"]));
     assert_eq!(said(&orders), [changed(&["producer"], "door")]);
     assert!(desk.peer.on_paths(&paths(&["door"])).is_empty());
@@ -187,6 +189,16 @@ fn who_listens_is_told_of_itself_and_of_paths_that_come_and_go() {
         said(&orders),
         [changed(&["producer"], "studio"), changed(&[], "door")]
     );
+}
+
+#[test]
+fn who_listens_hears_of_what_is_there_by_list_alone() {
+    let mut desk = Desk::new();
+    desk.send(&json!({"type": "setPeerStatus", "roles": ["listener"], "meta": null}));
+    assert!(desk.peer.on_paths(&paths(&["door"])).is_empty());
+    desk.peer.on_list(&paths(&["door"]));
+    assert!(desk.peer.on_paths(&paths(&["door"])).is_empty());
+    assert_eq!(desk.peer.on_paths(&paths(&[])).len(), 1);
 }
 
 #[test]
