@@ -37,6 +37,8 @@ pub(crate) struct Feed {
 struct State {
     lines: Vec<Arc<Line>>,
     skipped: Vec<String>,
+    /// The source said that it has pictures.
+    promised: bool,
     /// Pads and demuxers that may still bring lines.
     pending: usize,
     first_known: Option<Instant>,
@@ -68,6 +70,7 @@ impl Feed {
             state: Mutex::new(State {
                 lines: Vec::new(),
                 skipped: Vec::new(),
+                promised: false,
                 pending: 0,
                 first_known: None,
                 gathered: false,
@@ -101,6 +104,18 @@ impl Feed {
 
     pub(crate) fn skipped(&self) -> Vec<String> {
         self.state.lock().skipped.clone()
+    }
+
+    /// Notes that the source has said that it has pictures.
+    pub(crate) fn promise_pictures(&self) {
+        self.state.lock().promised = true;
+    }
+
+    /// Says whether pictures were promised, but none has ever arrived.
+    pub(crate) fn is_blind(&self) -> bool {
+        let state = self.state.lock();
+        let mut pictures = state.lines.iter().filter(|line| line.kind == Kind::Video);
+        state.promised && !pictures.any(|line| line.has_flowed())
     }
 
     /// Notes that something may still bring lines.

@@ -65,6 +65,11 @@ impl Line {
         }
     }
 
+    /// Says whether anything ever arrived.
+    pub(crate) fn has_flowed(&self) -> bool {
+        self.last.load(Ordering::Relaxed) > 0
+    }
+
     /// Notes that the line's caps are known.
     pub(crate) fn set_known(&self) {
         self.known.store(true, Ordering::Release);

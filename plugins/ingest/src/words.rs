@@ -44,6 +44,14 @@ pub(crate) fn silent(uri: &SourceUri, stall: Duration) -> String {
     )
 }
 
+/// Says that a camera's pictures never came, while its sound did.
+pub(crate) fn blind(stall: Duration) -> String {
+    format!(
+        "The camera sends sound, but has sent none of its pictures for {} s.",
+        stall.as_secs_f32()
+    )
+}
+
 /// Says what is waited for while a dial is under way.
 pub(crate) fn awaited(uri: &SourceUri) -> String {
     let port = uri.port().unwrap_or_default();

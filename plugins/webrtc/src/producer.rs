@@ -191,14 +191,16 @@ impl Producer {
     }
 
     /// Takes note of a pad's caps. A viewer cannot follow another codec: those who were sent the old one
-    /// are closed, and come back with a new offer.
+    /// are closed, and come back with a new offer. So are those who came before there were pictures.
     pub(crate) fn set_track(&self, id: usize, track: Track) {
-        let changed = {
+        let pictures = track.codec.kind() == Kind::Video;
+        let (changed, new) = {
             let mut inputs = self.inputs.lock();
             let Some(input) = inputs.get_mut(&id) else {
                 return;
             };
             let before = input.track.take();
+            let new = before.is_none();
             let changed = before
                 .as_ref()
                 .is_some_and(|(before, _)| before.codec != track.codec);
@@ -208,12 +210,19 @@ impl Producer {
             input.seen = input.seen && !changed;
             let reorders = !changed && before.is_some_and(|(before, _)| reorders(&before));
             input.track = Some((with_reordering(track, reorders), Instant::now()));
-            changed
+            (changed, new)
         };
         if changed {
             self.drop_track(id, "the source changed its codec");
         }
         self.on_tracks_changed();
+        if new && pictures {
+            for session in self.sessions() {
+                if session.wants_pictures() {
+                    session.close("the source has pictures now");
+                }
+            }
+        }
     }
 
     /// Takes note that a track can be judged, and whether its pictures come in another order than shown.

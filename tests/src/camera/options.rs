@@ -111,6 +111,9 @@ pub struct CameraOptions {
     /// Accepts UDP but sends nothing over it.
     #[arg(long)]
     pub blackhole_udp: bool,
+    /// Sends no pictures to its first client, though its SDP names them; the next one gets them.
+    #[arg(long)]
+    pub blind_first: bool,
     /// Cuts H.264 frames into slices and repeats the parameter sets before each one of a key frame, in packets of their
     /// own, as `rtph264pay config-interval=-1` does.
     #[arg(long)]
@@ -207,6 +210,7 @@ impl CameraOptions {
             (self.multicast, "--multicast"),
             (self.no_parameter_sets, "--no-parameter-sets"),
             (self.slices, "--slices"),
+            (self.blind_first, "--blind-first"),
             (self.blackhole_udp, "--blackhole-udp"),
             (self.stamp, "--stamp"),
         ];

@@ -6,7 +6,7 @@ use sluice_tests::camera::Camera;
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::viewer::{ViewerOptions, Viewers};
-use sluice_tests::wait::pass;
+use sluice_tests::wait::{pass, within};
 
 use crate::{secs, serving};
 
@@ -47,6 +47,27 @@ fn a_frozen_camera_is_noticed_within_10_seconds_and_said_in_the_api() {
 
     camera.thaw();
     gateway.wait_state("cam", "running", secs(20));
+    viewer.wait_frames(30, secs(10));
+}
+
+#[test]
+fn a_camera_that_sends_sound_only_is_dialled_again_for_its_pictures() {
+    let camera = Camera::with("--audio opus --blind-first");
+    let gateway = serving(&camera);
+    let viewers = Viewers::new();
+    let early = viewers.join(&gateway.whep("cam"), ViewerOptions::default());
+    assert_eq!(early.reply.status, 201, "{}", early.reply.body);
+    early.wait_audio(20, secs(10));
+
+    gateway.wait_path("cam", secs(20), |path| {
+        let tracks = path["tracks"].as_array();
+        tracks.is_some_and(|tracks| tracks.iter().any(|track| track["kind"] == "video"))
+    });
+
+    // Whoever hears without seeing comes again for the pictures: a session cannot be given a further track.
+    within(secs(10), || early.counts().closed.then_some(()))
+        .expect("the early viewer is sent away");
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
     viewer.wait_frames(30, secs(10));
 }
 

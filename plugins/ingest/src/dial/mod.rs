@@ -127,6 +127,11 @@ impl Dial {
         lines.iter().filter_map(|line| line.last_flow(now)).min()
     }
 
+    /// Says whether the source promised pictures, but has never sent any.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.feed().is_some_and(|feed| feed.is_blind())
+    }
+
     /// Says whether all tracks are known.
     pub(crate) fn is_gathered(&self) -> bool {
         self.feed().is_some_and(|feed| feed.is_gathered())

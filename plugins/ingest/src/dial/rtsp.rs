@@ -91,6 +91,8 @@ fn select_tracks(plumbing: &Plumbing, source: &gst::Element) {
         let taken = depayloader(&name).is_some_and(installed);
         if !taken {
             plumbing.note_skipped(&format!("{name} ({media})"));
+        } else if media == "video" {
+            plumbing.feed.promise_pictures();
         }
         Some(taken.to_value())
     });

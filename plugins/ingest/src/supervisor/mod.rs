@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const KEY_PATIENCE: Duration = Duration::from_secs(45);
 /// How long a better source may take to its first key frame before the worse one is dropped all the same.
 const SUCCESSION: Duration = Duration::from_secs(12);
+/// How often in a row a camera is dialled again that sends sound, but none of the pictures that it announced; then
+/// its sound is better than nothing.
+const BLIND_REDIALS: u32 = 2;
 /// How long stopping waits for teardowns; a dead camera's goes on by itself after that.
 const GRACE: Duration = Duration::from_secs(2);
 /// A dial that is called by others waits as long as it takes.
@@ -85,6 +88,8 @@ pub(crate) struct Supervisor {
     leaving: Vec<JoinHandle<()>>,
     /// Why the last dial failed.
     fault: Option<Fault>,
+    /// How often in a row the pictures did not come.
+    blind_redials: u32,
 }
 
 /// A dial and how far it is.
@@ -126,6 +131,7 @@ impl Supervisor {
             over_tcp: HashSet::new(),
             leaving: Vec::new(),
             fault: None,
+            blind_redials: 0,
         }
     }
 
@@ -295,6 +301,10 @@ impl Supervisor {
         if let Some(fault) = self.keyless(now) {
             self.on_fault(fault.0, fault.1, now);
         }
+        if let Some(fault) = self.blind(now) {
+            self.blind_redials += 1;
+            self.on_fault(fault.0, fault.1, now);
+        }
         while let Some(action) = self.redial.handle_timeout(now) {
             self.note_silence(action);
             self.obey(action, now);
@@ -311,6 +321,24 @@ impl Supervisor {
             let reason = format!("{} sends no key frame.", words::subject(uri.scheme()));
             (line.dial.id, Fault::new(Failure::Timeout, reason))
         })
+    }
+
+    /// Finds an active camera that sends sound, but nothing of the pictures that it announced.
+    fn blind(&mut self, now: Instant) -> Option<(u64, Fault)> {
+        let line = self.active.as_ref()?;
+        if !line.dial.is_gathered() {
+            return None;
+        }
+        if !line.dial.is_blind() {
+            self.blind_redials = 0;
+            return None;
+        }
+        let late = now.saturating_duration_since(line.arrived?) > self.settings.stall;
+        let fault = (
+            line.dial.id,
+            Fault::new(Failure::Stalled, words::blind(self.settings.stall)),
+        );
+        (late && self.blind_redials < BLIND_REDIALS).then_some(fault)
     }
 
     /// Waits for teardowns, a while.

@@ -108,6 +108,8 @@ impl Order {
             certificate: None,
             invited: self.parts.clone(),
             signals: Some(self.signals.clone()),
+            // It has not said what it takes, and may not come again.
+            wants_pictures: false,
             created: self.created,
         };
         let session = Session::new(&self.producer, beginning);

@@ -178,6 +178,8 @@ impl Order {
             certificate: Some(self.offer.fingerprint.clone()),
             invited: Vec::new(),
             signals: self.signals.clone(),
+            wants_pictures: self.offer.media_of(Kind::Video).is_some()
+                && !self.sections.iter().any(|section| section.video),
             created: self.created,
         };
         // In the list before the answer is known to anyone: it may connect before the reply is read.

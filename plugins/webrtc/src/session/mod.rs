@@ -64,6 +64,8 @@ struct Beginning {
     /// What we offer, where we do.
     invited: Vec<Part>,
     signals: Option<Signals>,
+    /// It would take pictures, and there were none.
+    wants_pictures: bool,
     created: Instant,
 }
 
@@ -80,6 +82,8 @@ pub(crate) struct Session {
     invited: Vec<Part>,
     /// Who carries its signalling, where that stays open.
     signals: Option<Signals>,
+    /// It would take pictures, and there were none.
+    wants_pictures: bool,
     places: Places,
     created: Instant,
     state: Mutex<State>,
@@ -114,6 +118,11 @@ impl Session {
     /// Says whether the viewer is sent this track.
     pub(crate) fn plays(&self, track: usize) -> bool {
         self.member.lanes.iter().any(|lane| lane.track == track)
+    }
+
+    /// Says whether the viewer takes pictures, but came when there were none.
+    pub(crate) const fn wants_pictures(&self) -> bool {
+        self.wants_pictures
     }
 
     /// Says whether the viewer is still on its way.
@@ -151,6 +160,7 @@ impl Session {
             certificate,
             invited,
             signals,
+            wants_pictures,
             created,
         } = beginning;
         let session = Arc::new(Self {
@@ -161,6 +171,7 @@ impl Session {
             certificate: certificate.map_or_else(OnceLock::new, OnceLock::from),
             invited,
             signals,
+            wants_pictures,
             places,
             created,
             state: Mutex::new(State {

@@ -1,5 +1,7 @@
 //! The camera's pipeline: known picture and tone, encoded and packetised as asked.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use gst::prelude::*;
 use gst_rtsp_server::RTSPMedia;
 use gst_rtsp_server::prelude::*;
@@ -126,6 +128,28 @@ pub(crate) fn configure(media: &RTSPMedia, options: &CameraOptions) {
     if options.blackhole_udp {
         swallow_udp(&bin);
     }
+    if options.blind_first && !BLIND.swap(true, Relaxed) {
+        withhold_pictures(&bin);
+    }
+}
+
+/// Whether a client has had no pictures.
+static BLIND: AtomicBool = AtomicBool::new(false);
+
+/// Lets nothing but the first packet through, which the SDP is made of: nobody is playing yet.
+fn withhold_pictures(bin: &gst::Bin) {
+    let Some(pad) = bin.by_name("pay0").and_then(|pay| pay.static_pad("src")) else {
+        return;
+    };
+    let begun = AtomicBool::new(false);
+    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    pad.add_probe(types, move |_, _| {
+        if begun.swap(true, Relaxed) {
+            gst::PadProbeReturn::Drop
+        } else {
+            gst::PadProbeReturn::Ok
+        }
+    });
 }
 
 /// Takes the parameter sets out of the caps that the SDP is made of; they are still in the stream.
