@@ -1,5 +1,7 @@
 //! The WHEP and WHIP endpoints and their sessions: one set of rules.
 
+use std::error::Error as _;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
@@ -8,6 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use http_body_util::LengthLimitError;
 use sluice_core::Problem;
 
 use super::peers::Side;
@@ -174,11 +177,30 @@ fn options(methods: &'static str, accept: (HeaderName, &'static str)) -> Respons
 }
 
 async fn text(body: Body, limit: usize) -> Result<String, Problem> {
-    let bytes = to_bytes(body, limit)
-        .await
-        .map_err(|_too_long| Problem::new(413, format!("The body may have {limit} bytes.")))?;
+    let bytes = to_bytes(body, limit).await.map_err(|error| {
+        if is_too_long(&error) {
+            Problem::new(413, format!("The body may have {limit} bytes."))
+        } else {
+            Problem::new(
+                400,
+                "The body did not come whole: its chunks are malformed, or the connection broke.",
+            )
+        }
+    })?;
     String::from_utf8(bytes.into())
         .map_err(|_invalid| Problem::new(400, "The body is not UTF-8 text."))
+}
+
+/// Says whether a body was cut because it is too long, here or by a layer around us.
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 fn header(request: &Request, name: HeaderName) -> Option<String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use sluice_core::Problem;
 use tower::ServiceExt;
@@ -183,4 +184,20 @@ async fn the_page_runs_only_what_comes_from_here() {
     assert!(body.contains("_sluice/player.js"));
     let (_, headers, _) = ask("GET", "/door/", None, "").await;
     assert_eq!(headers["location"], "../door");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_is_400_and_one_that_is_too_long_413() {
+    let broken = || std::io::Error::other("an invalid chunk size line");
+    let parts = |count| futures::stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(OFFER)));
+    let cut = parts(1).chain(futures::stream::iter([Err(broken())]));
+    let long = parts(100);
+    for (body, status, says) in [
+        (Body::from_stream(cut), 400, "did not come whole"),
+        (Body::from_stream(long), 413, "65536"),
+    ] {
+        let (answered, _, text) = ask("POST", "/door/whep", Some("application/sdp"), body).await;
+        assert_eq!(answered, status, "{text}");
+        assert!(text.contains(says), "{text}");
+    }
 }
