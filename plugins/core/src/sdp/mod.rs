@@ -12,7 +12,7 @@ mod restart;
 mod tests;
 mod transport;
 
-pub use answer::{AnswerEdit, finish, tellable};
+pub use answer::{AnswerEdit, Handshake, finish, tellable};
 pub use candidate::Candidate;
 pub use fingerprint::Fingerprint;
 pub use fragment::{FragmentMedia, TrickleFragment};

@@ -1,4 +1,4 @@
-use super::answer::{AnswerEdit, finish};
+use super::answer::{AnswerEdit, Handshake, finish};
 use super::fragment::TrickleFragment;
 use super::offer::{Offer, without_useless_candidates};
 use crate::testing::OFFERS;
@@ -43,7 +43,7 @@ fn damaged_texts_are_read_without_panic() {
         fingerprint: None,
         announce: vec![[192, 0, 2, 1].into()],
         tcp: true,
-        offers: false,
+        handshake: Handshake::Theirs,
         trickles: false,
     };
     for (_, text) in OFFERS {

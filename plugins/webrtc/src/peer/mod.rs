@@ -17,7 +17,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCBundlePolicy, WebRTCPeerConnectionState as ConnectionState};
 use parking_lot::Mutex;
-use sluice_core::sdp::AnswerEdit;
+use sluice_core::sdp::{AnswerEdit, Handshake, Setup};
 use sluice_core::{Fingerprint, Problem, SessionId};
 
 use crate::transport::Transport;
@@ -127,22 +127,25 @@ impl Peer {
         }
     }
 
-    /// Answers an offer; all of it blocks, for about ten milliseconds.
+    /// Answers an offer, whose `setup` says who begins the DTLS handshake; all of it blocks, for about ten
+    /// milliseconds.
     pub(crate) fn answer(
         &self,
         offer: &str,
+        setup: Setup,
         certificate: &Certificate,
         transport: &Transport,
     ) -> Result<String, String> {
-        let answer = negotiate::answer(&self.webrtcbin, offer)?;
+        let handshake = setup.into();
+        let answer = negotiate::answer(&self.webrtcbin, offer, handshake)?;
         let fingerprint = Some(Fingerprint::sha256(certificate.fingerprint));
-        Ok(finished(&answer, fingerprint, transport))
+        Ok(finished(&answer, handshake, fingerprint, transport))
     }
 
-    /// Gives the answer again, but for its fingerprint.
+    /// Gives the answer again, but for its DTLS: that a restart of ICE leaves alone.
     fn local_description(&self, transport: &Transport) -> Option<String> {
         let answer = negotiate::local_description(&self.webrtcbin).ok()?;
-        Some(finished(&answer, None, transport))
+        Some(finished(&answer, Handshake::Theirs, None, transport))
     }
 
     /// Calls `act` with each element that comes to be deep in webrtcbin, and the name of its factory.
@@ -197,13 +200,18 @@ impl Peer {
 }
 
 /// Mends webrtcbin's answer.
-fn finished(answer: &str, fingerprint: Option<Fingerprint>, transport: &Transport) -> String {
+fn finished(
+    answer: &str,
+    handshake: Handshake,
+    fingerprint: Option<Fingerprint>,
+    transport: &Transport,
+) -> String {
     let edit = AnswerEdit {
         stream: "sluice".to_owned(),
         fingerprint,
         announce: transport.hosts.clone(),
         tcp: transport.tcp,
-        offers: false,
+        handshake,
         trickles: false,
     };
     sluice_core::sdp::finish(answer, &edit)

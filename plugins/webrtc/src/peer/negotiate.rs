@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_webrtc::{WebRTCICEGatheringState, WebRTCSDPType, WebRTCSessionDescription};
+use sluice_core::sdp::Handshake;
 
 /// Longest time for all of it; a dead STUN server must not delay the answer by more.
 const BUDGET: Duration = Duration::from_secs(5);
@@ -13,7 +14,11 @@ const BUDGET: Duration = Duration::from_secs(5);
 const GATHERING: Duration = Duration::from_secs(2);
 
 /// Sets the offer, makes the answer, gathers, and gives webrtcbin's description with its candidates.
-pub(super) fn answer(webrtcbin: &gst::Element, offer: &str) -> Result<String, String> {
+pub(super) fn answer(
+    webrtcbin: &gst::Element,
+    offer: &str,
+    handshake: Handshake,
+) -> Result<String, String> {
     let deadline = Instant::now() + BUDGET;
     let (gathered, gathering_ends) = mpsc::sync_channel(1);
     let watch = webrtcbin.connect_notify(Some("ice-gathering-state"), move |webrtcbin, _| {
@@ -23,7 +28,7 @@ pub(super) fn answer(webrtcbin: &gst::Element, offer: &str) -> Result<String, St
             let _sent = gathered.try_send(());
         }
     });
-    respond(webrtcbin, offer, deadline)?;
+    respond(webrtcbin, offer, handshake, deadline)?;
     if gathering_ends.recv_timeout(GATHERING).is_err() {
         tracing::warn!("gathering candidates did not end in time");
     }
@@ -40,8 +45,12 @@ pub(super) fn local_description(webrtcbin: &gst::Element) -> Result<String, Stri
 }
 
 /// Sets the offer and makes the answer; what is gathered later is told by `on-ice-candidate`.
-pub(super) fn answer_trickling(webrtcbin: &gst::Element, offer: &str) -> Result<String, String> {
-    respond(webrtcbin, offer, Instant::now() + BUDGET)
+pub(super) fn answer_trickling(
+    webrtcbin: &gst::Element,
+    offer: &str,
+    handshake: Handshake,
+) -> Result<String, String> {
+    respond(webrtcbin, offer, handshake, Instant::now() + BUDGET)
 }
 
 /// Makes an offer; what is gathered later is told by `on-ice-candidate`.
@@ -62,14 +71,20 @@ pub(super) fn accept(webrtcbin: &gst::Element, answer: &str) -> Result<(), Strin
 }
 
 /// Sets the offer, makes the answer and sets it too.
-fn respond(webrtcbin: &gst::Element, offer: &str, deadline: Instant) -> Result<String, String> {
+fn respond(
+    webrtcbin: &gst::Element,
+    offer: &str,
+    handshake: Handshake,
+    deadline: Instant,
+) -> Result<String, String> {
     let offer = description(WebRTCSDPType::Offer, offer)?.to_value();
     call(webrtcbin, "set-remote-description", offer, deadline)?;
     let answer = create(webrtcbin, "create-answer", "answer", deadline)?;
     let text = answer.sdp().as_text().map_err(|error| error.to_string())?;
-    // The peer's ClientHello comes with its first packet; ours would wait for a round trip, and some
-    // peers take seconds over it (F8).
-    let text = text.replace("a=setup:active", "a=setup:passive");
+    // webrtcbin would always begin. The peer's ClientHello comes with its first packet; ours would wait for a
+    // round trip, and some peers take seconds over it (F8).
+    let setup = format!("a=setup:{}", handshake.setup());
+    let text = text.replace("a=setup:active", &setup);
     let answer = description(WebRTCSDPType::Answer, &text)?.to_value();
     call(webrtcbin, "set-local-description", answer, deadline)?;
     Ok(text)

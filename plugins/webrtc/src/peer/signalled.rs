@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use gst::prelude::*;
 use sluice_core::sdp::invitation::completed;
 use sluice_core::sdp::offer::without_useless_candidates;
-use sluice_core::sdp::{AnswerEdit, Part, tellable};
+use sluice_core::sdp::{AnswerEdit, Handshake, Part, Setup, tellable};
 use sluice_core::{Candidate, Fingerprint};
 
 use super::{Certificate, Peer, negotiate};
@@ -65,7 +65,7 @@ impl Peer {
     ) -> Result<String, String> {
         let offer = negotiate::offer(&self.webrtcbin)?;
         let edit = AnswerEdit {
-            offers: true,
+            handshake: Handshake::Open,
             ..edit(Some(certificate), transport)
         };
         Ok(sluice_core::sdp::finish(&completed(&offer, parts), &edit))
@@ -80,14 +80,17 @@ impl Peer {
     pub(crate) fn answer_trickling(
         &self,
         offer: &str,
+        setup: Setup,
         certificate: &Certificate,
         transport: &Transport,
     ) -> Result<String, String> {
-        let answer = negotiate::answer_trickling(&self.webrtcbin, offer)?;
-        Ok(sluice_core::sdp::finish(
-            &answer,
-            &edit(Some(certificate), transport),
-        ))
+        let handshake = setup.into();
+        let answer = negotiate::answer_trickling(&self.webrtcbin, offer, handshake)?;
+        let edit = AnswerEdit {
+            handshake,
+            ..edit(Some(certificate), transport)
+        };
+        Ok(sluice_core::sdp::finish(&answer, &edit))
     }
 
     /// Tells our candidates as they are found. To be called before there are any.
@@ -123,7 +126,7 @@ fn edit(certificate: Option<&Certificate>, transport: &Transport) -> AnswerEdit 
         fingerprint: certificate.map(|ours| Fingerprint::sha256(ours.fingerprint)),
         announce: transport.hosts.clone(),
         tcp: transport.tcp,
-        offers: false,
+        handshake: Handshake::Theirs,
         trickles: true,
     }
 }

@@ -123,13 +123,13 @@ impl Order {
         for accepted in &self.accepted {
             add_transceiver(&session.peer.webrtcbin, accepted);
         }
-        let peer = &session.peer;
+        let (peer, setup) = (&session.peer, self.offer.setup);
         let answer = match &self.signals {
             Some(signals) => {
                 peer.tell_candidates(&transport, signals);
-                peer.answer_trickling(&self.text, certificate, &transport)
+                peer.answer_trickling(&self.text, setup, certificate, &transport)
             }
-            None => peer.answer(&self.text, certificate, &transport),
+            None => peer.answer(&self.text, setup, certificate, &transport),
         };
         let answer = answer.map_err(failed).inspect_err(given_up)?;
         let formats = self.accepted.iter();

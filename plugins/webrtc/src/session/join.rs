@@ -185,13 +185,13 @@ impl Order {
         // In the list before the answer is known to anyone: it may connect before the reply is read.
         let session = Session::new(&self.producer, beginning);
         self.producer.add_session(&session);
-        let peer = &session.peer;
+        let (peer, setup) = (&session.peer, self.offer.setup);
         let answer = match &self.signals {
             Some(signals) => {
                 peer.tell_candidates(&transport, signals);
-                peer.answer_trickling(&self.text, certificate, &transport)
+                peer.answer_trickling(&self.text, setup, certificate, &transport)
             }
-            None => peer.answer(&self.text, certificate, &transport),
+            None => peer.answer(&self.text, setup, certificate, &transport),
         };
         let answer = answer
             .map_err(failed)

@@ -8,35 +8,36 @@ use super::{ask, both, gateway, post, refused, session};
 use crate::secs;
 
 #[test]
-fn c51_the_gateway_is_passive_in_dtls() {
+fn c51_the_gateway_is_passive_in_dtls_unless_the_peer_must_be() {
     let gateway = gateway();
     for (url, offer) in both(&gateway) {
-        for setup in ["actpass", "active"] {
+        for (setup, answered) in [
+            ("actpass", "passive"),
+            ("active", "passive"),
+            ("passive", "active"),
+        ] {
             let offered = offer.replace("a=setup:actpass", &format!("a=setup:{setup}"));
             let (reply, location) = session(&url, &offered);
             for section in &sections(&reply.body)[1..] {
-                assert_eq!(values(section, "a=setup:"), ["passive"], "{setup}");
+                assert_eq!(values(section, "a=setup:"), [answered], "{setup}");
             }
             ask("DELETE", &location);
         }
-        let passive = offer.replace("a=setup:actpass", "a=setup:passive");
-        refused(
-            &post(&url, &passive),
-            422,
-            &["passive", "actpass or active"],
-        );
+        let neither = offer.replace("a=setup:actpass", "a=setup:holdconn");
+        refused(&post(&url, &neither), 400, &["active or passive"]);
     }
-    let active = |offer: &str| offer.replace("a=setup:actpass", "a=setup:active");
-    let viewers = Viewers::new();
-    let viewer = viewers.join_as(&gateway.whep("cam"), ViewerOptions::default(), active);
-    viewer.wait_key_frame(secs(15));
-    let publisher = Publisher::join_as(
-        &gateway.whip("studio"),
-        &PublisherOptions::default(),
-        active,
-    );
-    assert_eq!(publisher.reply.status, 201, "{}", publisher.reply.body);
-    gateway.wait_state("studio", "running", secs(15));
+    for setup in ["active", "passive"] {
+        let only = |offer: &str| offer.replace("a=setup:actpass", &format!("a=setup:{setup}"));
+        let viewers = Viewers::new();
+        let viewer = viewers.join_as(&gateway.whep("cam"), ViewerOptions::default(), only);
+        viewer.wait_key_frame(secs(15));
+        let publisher =
+            Publisher::join_as(&gateway.whip("studio"), &PublisherOptions::default(), only);
+        assert_eq!(publisher.reply.status, 201, "{}", publisher.reply.body);
+        gateway.wait_state("studio", "running", secs(15));
+        assert_eq!(publisher.delete().status, 200);
+        gateway.wait_state("studio", "waiting", secs(5));
+    }
 }
 
 #[test]

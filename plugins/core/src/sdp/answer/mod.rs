@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::sdp::candidate::{Candidate, is_link_local};
 use crate::sdp::fingerprint::Fingerprint;
 use crate::sdp::lines::{Section, attribute, split};
+use crate::sdp::offer::Setup;
 
 /// What to write into an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +21,43 @@ pub struct AnswerEdit {
     pub announce: Vec<IpAddr>,
     /// Whether peers may connect by TCP (RFC 6544), where a network lets no UDP through.
     pub tcp: bool,
-    /// Whether it is an offer: the peer chooses who begins the DTLS handshake.
-    pub offers: bool,
+    /// Who begins the DTLS handshake.
+    pub handshake: Handshake,
     /// Whether candidates follow by themselves: none are written, and no end of them.
     pub trickles: bool,
+}
+
+/// Who begins the DTLS handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    /// It is an offer: the peer chooses.
+    Open,
+    /// The peer.
+    Theirs,
+    /// We do.
+    Ours,
+}
+
+impl From<Setup> for Handshake {
+    /// Leaves it to the peer that offers, unless it waits for us. ffmpeg's publisher does, by default.
+    fn from(setup: Setup) -> Self {
+        match setup {
+            // An active gateway cost ffmpeg's handshake 2.5 s: it waits for a retransmission.
+            Setup::ActPass | Setup::Active => Self::Theirs,
+            Setup::Passive => Self::Ours,
+        }
+    }
+}
+
+impl Handshake {
+    /// Gives the value of `a=setup`.
+    pub const fn setup(self) -> &'static str {
+        match self {
+            Self::Open => "actpass",
+            Self::Theirs => "passive",
+            Self::Ours => "active",
+        }
+    }
 }
 
 /// Corrects webrtcbin's answer to a viewer and keeps everything else.
@@ -90,9 +124,8 @@ fn finish_media(out: &mut String, media: &Section<'_>, edit: &AnswerEdit, ends: 
 
 /// Rewrites the lines whose value is wrong.
 fn corrected(line: &str, edit: &AnswerEdit, track: &str) -> String {
-    // An active gateway cost ffmpeg's handshake 2.5 s: it waits for a retransmission.
-    if attribute(line, "setup").is_some() && !edit.offers {
-        return "a=setup:passive".to_owned();
+    if attribute(line, "setup").is_some() {
+        return format!("a=setup:{}", edit.handshake.setup());
     }
     // With a certificate of our own, webrtcbin 1.22 hashes the private key too.
     if let (Some(_), Some(fingerprint)) = (attribute(line, "fingerprint"), &edit.fingerprint) {

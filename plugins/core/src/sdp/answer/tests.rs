@@ -9,7 +9,7 @@ fn edit() -> AnswerEdit {
         fingerprint: Some(Fingerprint::sha256([0xab; 32])),
         announce: vec![],
         tcp: false,
-        offers: false,
+        handshake: Handshake::Theirs,
         trickles: false,
     }
 }
@@ -212,6 +212,23 @@ fn what_is_no_sdp_comes_back_as_it_is() {
 }
 
 #[test]
+fn whoever_waits_for_our_handshake_gets_it_and_nobody_else() {
+    for (setup, answered) in [
+        (Setup::ActPass, "a=setup:passive"),
+        (Setup::Active, "a=setup:passive"),
+        (Setup::Passive, "a=setup:active"),
+    ] {
+        let edit = AnswerEdit {
+            handshake: setup.into(),
+            ..edit()
+        };
+        let text = finish(ANSWER, &edit);
+        assert_eq!(text.matches("a=setup:").count(), 2, "{text}");
+        assert_eq!(text.matches(answered).count(), 2, "{setup:?}: {text}");
+    }
+}
+
+#[test]
 fn what_trickles_has_no_candidates_and_an_offer_lets_the_peer_choose_who_begins() {
     let edit = AnswerEdit {
         trickles: true,
@@ -221,7 +238,7 @@ fn what_trickles_has_no_candidates_and_an_offer_lets_the_peer_choose_who_begins(
     assert!(!text.contains("candidate"), "{text}");
     assert!(text.contains("a=setup:passive") && !text.contains("a=setup:active"));
     let edit = AnswerEdit {
-        offers: true,
+        handshake: Handshake::Open,
         ..edit
     };
     let offer = ANSWER.replace("a=setup:active", "a=setup:actpass");

@@ -24,6 +24,8 @@ pub enum Setup {
     ActPass,
     /// The one who offers.
     Active,
+    /// We must.
+    Passive,
 }
 
 /// Who makes an offer.
@@ -138,7 +140,7 @@ impl Offer {
             ice_ufrag: transport.credential("ice-ufrag", 4)?,
             ice_pwd: transport.credential("ice-pwd", 22)?,
             fingerprint: transport.fingerprint()?,
-            setup: setup(&transport, role)?,
+            setup: setup(&transport)?,
             media,
         })
     }
@@ -304,19 +306,16 @@ fn find<'a>(
     Ok(Transport::new(section, &description.session, "offer"))
 }
 
-fn setup(transport: &Transport<'_>, role: Role) -> Result<Setup, OfferError> {
+fn setup(transport: &Transport<'_>) -> Result<Setup, OfferError> {
     match transport.attribute("setup") {
         Some("actpass") => Ok(Setup::ActPass),
         Some("active") => Ok(Setup::Active),
-        Some("passive") => Err(OfferError::unsupported(format!(
-            "the offer has a=setup:passive, but the gateway waits for the {}'s DTLS; offer actpass or active",
-            role.label()
-        ))),
+        Some("passive") => Ok(Setup::Passive),
         Some(_) => Err(OfferError::malformed(
-            "the offer's a=setup is unknown; offer actpass or active",
+            "the offer's a=setup is unknown; offer actpass, active or passive",
         )),
         None => Err(OfferError::malformed(
-            "the offer has no a=setup; offer actpass or active",
+            "the offer has no a=setup; offer actpass, active or passive",
         )),
     }
 }

@@ -163,11 +163,6 @@ fn an_offer_without_a_proper_transport_is_refused_with_what_would_be_right() {
         (changed("BUNDLE 0 1", "BUNDLE 0 1 7"), 400, "\"7\""),
         (without("a=rtcp-mux"), 422, "rtcp-mux"),
         (without("a=setup:actpass"), 400, "a=setup"),
-        (
-            changed("setup:actpass", "setup:passive"),
-            422,
-            "actpass or active",
-        ),
         (changed("setup:actpass", "setup:holdconn"), 400, "unknown"),
         (
             changed("fingerprint:sha-256", "fingerprint:sha-1"),
@@ -240,15 +235,15 @@ fn bombs_are_refused() {
 }
 
 #[test]
-fn one_kind_alone_an_active_viewer_and_both_directions_are_fine() {
+fn one_kind_alone_either_dtls_role_and_both_directions_are_fine() {
     let text = offer_text("chromium");
     let (video_only, _) = text.split_once("m=audio").unwrap();
     let offer = Offer::parse(&video_only.replace("BUNDLE 0 1", "BUNDLE 0")).unwrap();
     assert!(offer.media_of(Kind::Audio).is_none());
-    assert_eq!(
-        changed("a=setup:actpass", "a=setup:active").unwrap().setup,
-        Setup::Active
-    );
+    for (word, setup) in [("active", Setup::Active), ("passive", Setup::Passive)] {
+        let offer = changed("a=setup:actpass", &format!("a=setup:{word}"));
+        assert_eq!(offer.unwrap().setup, setup);
+    }
     assert!(changed("a=recvonly", "a=sendrecv").is_ok());
     assert!(changed("a=recvonly\n", "").is_ok());
 }
