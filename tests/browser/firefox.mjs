@@ -15,6 +15,12 @@ const browser = await puppeteer.launch({
     'media.peerconnection.ice.loopback': true,
     // Cisco's plugin cannot be fetched here, and looking for it costs seconds.
     'media.gmp-manager.updateEnabled': false,
+    // A picture that changes its colour and a tone as camera and microphone, granted without a question.
+    'media.navigator.streams.fake': true,
+    'media.navigator.audio.fake_frequency': 440,
+    'media.navigator.permission.disabled': true,
+    // Browsers give cameras to HTTPS and localhost only; the tests' gateway is on another host.
+    ...(process.env.SECURE_ORIGIN ? { 'dom.securecontext.allowlist': new URL(process.env.SECURE_ORIGIN).hostname } : {}),
   },
 });
 const page = await browser.newPage();

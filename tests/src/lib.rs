@@ -13,6 +13,7 @@ pub mod artifacts;
 pub mod browser;
 pub mod camera;
 pub mod children;
+pub mod ffmpeg;
 pub mod gateway;
 pub mod gstwebrtc;
 pub mod http;

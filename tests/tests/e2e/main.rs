@@ -21,6 +21,7 @@ mod network;
 mod peers;
 mod presets;
 mod publish;
+mod publishers;
 mod redial;
 mod restart;
 mod signalling;

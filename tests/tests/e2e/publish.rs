@@ -1,6 +1,8 @@
 //! Publishers: what they send reaches viewers; they go, come back, are replaced or refused.
 
-use sluice_tests::browser::{Browser, Engine};
+use std::collections::BTreeSet;
+
+use sluice_tests::browser::{Browser, Engine, Report};
 use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::http::Client;
 use sluice_tests::publisher::{Publisher, PublisherOptions};
@@ -11,7 +13,7 @@ use sluice_tests::wait::{until, within};
 use crate::browsers::{Desk, shows_all};
 use crate::secs;
 
-fn waiting_for_publisher() -> Gateway {
+pub(crate) fn waiting_for_publisher() -> Gateway {
     with(&[])
 }
 
@@ -279,8 +281,14 @@ fn a_path_with_another_source_takes_no_publisher() {
 }
 
 /// Opens the publish page and goes live with this source and codec.
-fn goes_live(desk: &Desk, gateway: &Gateway, source: &str, codec: &str) -> Browser {
-    let mut page = desk.open_page(Engine::Chromium, gateway, "cam/publish");
+pub(crate) fn goes_live(
+    desk: &Desk,
+    engine: Engine,
+    gateway: &Gateway,
+    source: &str,
+    codec: &str,
+) -> Browser {
+    let mut page = desk.open_page(engine, gateway, "cam/publish");
     page.click(&format!("#use-{source}"));
     let ready = within(secs(20), || {
         let state = page.eval("() => window.sluice.state");
@@ -299,6 +307,30 @@ fn goes_live(desk: &Desk, gateway: &Gateway, source: &str, codec: &str) -> Brows
     page
 }
 
+/// A browser decodes what another one's test camera shows: it moves, in colour.
+pub(crate) fn shows_motion(viewer: &Browser, publisher: &mut Browser) -> Report {
+    viewer.until_playing(secs(30));
+    let mut seen = viewer.watch(secs(8));
+    let last = seen.pop().expect("a report");
+    let first = seen.first().expect("two reports");
+    let frames = last.frames_decoded - first.frames_decoded;
+    let hashes: BTreeSet<_> = seen.iter().filter_map(|one| one.hash).collect();
+    println!(
+        "{frames} frames in 8 s, {} pictures, {last:?}",
+        hashes.len()
+    );
+    assert!(
+        frames >= 40,
+        "{frames} frames; {last:?}\n{}",
+        publisher.eval("() => document.body.innerText")
+    );
+    assert!(hashes.len() >= 3, "the picture stood still: {seen:?}");
+    // Test cameras have a ground of some colour; black or grey would be a broken decoder.
+    let bright = |bar: &[u8; 3]| bar.iter().any(|channel| *channel > 60);
+    assert!(last.bars.iter().any(bright), "{last:?}");
+    last
+}
+
 /// What Chromium's congestion control has found out about the line.
 const ALLOWED_BITRATE: &str = "async () => [...(await window.sluice.pc.getStats()).values()]\
     .find((r) => r.availableOutgoingBitrate)?.availableOutgoingBitrate";
@@ -307,31 +339,12 @@ const ALLOWED_BITRATE: &str = "async () => [...(await window.sluice.pc.getStats(
 fn chromium_publishes(source: &str, codec: &str, label: &str) {
     let gateway = waiting_for_publisher();
     let desk = Desk::new();
-    let mut page = goes_live(&desk, &gateway, source, codec);
+    let mut page = goes_live(&desk, Engine::Chromium, &gateway, source, codec);
     let coded_so = |path: &serde_json::Value| path["tracks"][0]["codec"] == label;
     gateway.wait_path("cam", secs(20), coded_so);
 
     let browser = desk.open(Engine::Chromium, &gateway);
-    browser.until_playing(secs(30));
-    let seen = browser.watch(secs(8));
-    let [first, .., last] = &seen[..] else {
-        panic!("too few reports: {seen:?}");
-    };
-    let frames = last.frames_decoded - first.frames_decoded;
-    let hashes: std::collections::BTreeSet<_> = seen.iter().filter_map(|one| one.hash).collect();
-    println!(
-        "{codec} from {source}: {frames} frames in 8 s, {} pictures, {last:?}",
-        hashes.len()
-    );
-    assert!(
-        frames >= 40,
-        "{frames} frames; {last:?}\n{}",
-        page.eval("() => document.body.innerText")
-    );
-    assert!(hashes.len() >= 3, "the picture stood still: {seen:?}");
-    // Chromium's test camera has a green ground; black or grey would be a broken decoder.
-    let bright = |bar: &[u8; 3]| bar.iter().any(|channel| *channel > 60);
-    assert!(last.bars.iter().any(bright), "{last:?}");
+    shows_motion(&browser, &mut page);
     let path = gateway.path("cam");
     assert_eq!(path["publisher"]["packets_refused"], 0, "{path:#}");
     // Without transport-wide feedback Chromium stays at the 300 kbit/s that it begins with.
