@@ -23,7 +23,7 @@ mod viewers;
 mod worker;
 
 pub use peer::{Signal, Signals};
-pub use publishers::{PublisherInfo, Publishers};
+pub use publishers::{PublishedLayer, PublisherInfo, Publishers};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{Transport, configure};

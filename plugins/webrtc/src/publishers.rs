@@ -32,10 +32,25 @@ pub struct PublisherInfo {
     pub bytes_received: u64,
     /// RTP packets that were taken.
     pub packets_received: u64,
-    /// RTP packets that were not taken: not negotiated, or a second layer.
+    /// RTP packets that were not taken: not negotiated, or of a stream beside the one.
     pub packets_refused: u64,
     /// Key frames that the publisher was asked for.
     pub key_frames_asked: u64,
+    /// Layers of simulcast that came, in their order; none without it.
+    pub layers: Vec<PublishedLayer>,
+}
+
+/// One layer of simulcast.
+#[derive(Debug, Clone, Serialize)]
+pub struct PublishedLayer {
+    /// Of its pictures, once known.
+    pub width: Option<u32>,
+    /// Of its pictures, once known.
+    pub height: Option<u32>,
+    /// Whether frames have come lately.
+    pub flows: bool,
+    /// Whether it is the one that viewers see.
+    pub goes_out: bool,
 }
 
 impl Publishers {

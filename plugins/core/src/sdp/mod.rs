@@ -17,5 +17,7 @@ pub use candidate::Candidate;
 pub use fingerprint::Fingerprint;
 pub use fragment::{FragmentMedia, TrickleFragment};
 pub use invitation::{Part, Reply};
-pub use offer::{Direction, Offer, OfferError, OfferedCodec, OfferedMedia, Role, Setup};
+pub use offer::{
+    Direction, Offer, OfferError, OfferedCodec, OfferedLayer, OfferedMedia, Role, Setup,
+};
 pub use restart::renewed;

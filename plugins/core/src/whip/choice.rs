@@ -10,6 +10,12 @@ pub const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// URI of the extension that carries transport-wide sequence numbers.
 pub const TWCC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
+/// URI of the extension that names the layer of a packet (RFC 8852).
+pub const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+
+/// URI of the same for retransmissions.
+const REPAIRED: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+
 /// One section of the offer and what is taken of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -29,6 +35,18 @@ pub struct Accepted {
     pub fmtp: String,
     /// Ids and URIs of the header extensions that are taken.
     pub extensions: Vec<(u8, &'static str)>,
+    /// Names of the layers of simulcast, all of which may be sent; empty for one stream.
+    pub rids: Vec<String>,
+}
+
+impl Accepted {
+    /// Gives the id of a header extension that is taken.
+    pub fn extension(&self, uri: &str) -> Option<u8> {
+        let mut extensions = self.extensions.iter();
+        extensions
+            .find(|(_, known)| *known == uri)
+            .map(|(id, _)| *id)
+    }
 }
 
 /// What a publisher may send, best first: what most viewers' browsers take comes before what fewer do.
@@ -70,6 +88,11 @@ fn of_section(mline: usize, media: &OfferedMedia) -> Result<Accepted, Problem> {
         return Err(refusal(media));
     };
     let extension = |uri: &'static str| media.short_extension(uri).map(|id| (id, uri));
+    let mut extensions: Vec<_> = [MID, TWCC].into_iter().filter_map(extension).collect();
+    let rids = layers(media, offered.pt);
+    if !rids.is_empty() {
+        extensions.extend([RID, REPAIRED].into_iter().filter_map(extension));
+    }
     Ok(Accepted {
         mline,
         mid: media.mid.clone(),
@@ -78,8 +101,20 @@ fn of_section(mline: usize, media: &OfferedMedia) -> Result<Accepted, Problem> {
         pt: offered.pt,
         rtx: offered.rtx,
         fmtp: offered.fmtp.clone(),
-        extensions: [MID, TWCC].into_iter().filter_map(extension).collect(),
+        extensions,
+        rids,
     })
+}
+
+/// Gives the layers that can be sent as this payload type, if packets can be told apart by their names. One alone is
+/// none: without the name, it is sent like any other stream.
+fn layers(media: &OfferedMedia, pt: u8) -> Vec<String> {
+    let fitting = media.layers.iter().filter(|layer| layer.allows(pt));
+    let rids: Vec<_> = fitting.map(|layer| layer.rid.clone()).collect();
+    if rids.len() < 2 || media.kind != Kind::Video || media.short_extension(RID).is_none() {
+        return Vec::new();
+    }
+    rids
 }
 
 fn fits(offered: &OfferedCodec, codec: Codec, name: &str) -> bool {

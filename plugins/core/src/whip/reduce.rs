@@ -9,7 +9,7 @@ use crate::sdp::offer::without_useless_candidates;
 /// Attributes that begin with a payload type.
 const OF_PAYLOAD: &[&str] = &["rtpmap", "fmtp", "rtcp-fb"];
 
-/// Attributes of simulcast (RFC 8853). An answer without them makes the publisher send one layer.
+/// Attributes of simulcast (RFC 8853), which webrtcbin does not know: [`with_layers`] answers them.
 const OF_LAYERS: &[&str] = &["rid", "simulcast"];
 
 /// Takes out of an offer all codecs, header extensions, layers and candidates that are not taken, so that an
@@ -31,6 +31,32 @@ pub fn reduced(offer: &str, accepted: &[Accepted]) -> String {
         }
     }
     out
+}
+
+/// Writes into an answer which layers are taken: all that were accepted (RFC 8853, 5.3.2).
+pub fn with_layers(answer: &str, accepted: &[Accepted]) -> String {
+    let mut out = String::with_capacity(answer.len() + 128);
+    let mut section = None;
+    for line in answer.lines() {
+        if line.starts_with("m=") {
+            close(&mut out, accepted_at(accepted, section));
+            section = Some(section.map_or(0, |index: usize| index + 1));
+        }
+        push(&mut out, line);
+    }
+    close(&mut out, accepted_at(accepted, section));
+    out
+}
+
+/// Ends a section of an answer.
+fn close(out: &mut String, taken: Option<&Accepted>) {
+    let Some(taken) = taken.filter(|taken| !taken.rids.is_empty()) else {
+        return;
+    };
+    for rid in &taken.rids {
+        push(out, &format!("a=rid:{rid} recv"));
+    }
+    push(out, &format!("a=simulcast:recv {}", taken.rids.join(";")));
 }
 
 fn accepted_at(accepted: &[Accepted], section: Option<usize>) -> Option<&Accepted> {

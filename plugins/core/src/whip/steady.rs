@@ -18,9 +18,16 @@ pub struct Steady {
     last: Option<u64>,
     /// There are B-frames.
     reorders: bool,
+    /// Up to here, frames of another layer went out before.
+    before: Option<u64>,
 }
 
 impl Steady {
+    /// Takes note that the next frames are another layer's, whose clock may be some milliseconds behind.
+    pub const fn on_other_layer(&mut self) {
+        self.before = self.last;
+    }
+
     /// Takes the next frame's times, in ns.
     pub fn on_frame(&mut self, stamp: Stamp) -> Stamp {
         let (Some(pts), None) = (stamp.pts, stamp.dts) else {
@@ -28,6 +35,9 @@ impl Steady {
         };
         let time = match self.last {
             Some(last) if pts <= last && last - pts < SHORTEST_FRAME => last.saturating_add(STEP),
+            Some(last) if self.before.is_some_and(|before| pts <= before) => {
+                last.saturating_add(STEP)
+            }
             Some(last) => {
                 self.reorders |= pts < last;
                 pts
@@ -70,6 +80,26 @@ mod tests {
                 (Some(out), decoded),
                 "{pts}"
             );
+        }
+    }
+
+    #[test]
+    fn another_layer_that_is_a_little_behind_is_no_b_frame() {
+        const MS: u64 = 1_000_000;
+        let mut steady = Steady::default();
+        let on = |steady: &mut Steady, pts| {
+            let stamp = Stamp {
+                pts: Some(pts),
+                ..Stamp::default()
+            };
+            let out = steady.on_frame(stamp);
+            (out.pts, out.dts)
+        };
+        on(&mut steady, 500 * MS);
+        steady.on_other_layer();
+        for (pts, out) in [(440, 501), (473, 502), (506, 506), (540, 540)] {
+            let out = Some(out * MS);
+            assert_eq!(on(&mut steady, pts * MS), (out, out), "{pts}");
         }
     }
 

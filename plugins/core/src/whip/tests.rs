@@ -201,6 +201,65 @@ fn the_reduced_offer_holds_what_is_taken_and_nothing_else() {
     assert_eq!(accepted(&reduced), taken);
 }
 
+/// Chromium's offer with three layers, and more lines.
+fn layered(more: &str) -> String {
+    let layers = "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+         a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n";
+    let described = "a=rid:l send\r\na=rid:m send pt=96;max-width=640\r\na=rid:h send\r\n";
+    video(
+        "96",
+        &format!("{layers}{described}{more}\r\na=rtpmap:96 VP8/90000\r\n"),
+    )
+}
+
+#[test]
+fn all_layers_are_taken_and_answered() {
+    let text = layered("a=simulcast:send l;~m,x;h");
+    let taken = accepted(&text);
+    assert_eq!(taken[0].rids, ["l", "m", "h"]);
+    assert_eq!(taken[0].extension(RID), Some(10));
+    assert_eq!(taken[0].extensions.len(), 2, "{taken:?}");
+    let reduced = reduced(&text, &taken);
+    assert!(
+        !reduced.contains("simulcast") && !reduced.contains("a=rid"),
+        "{reduced}"
+    );
+    assert!(reduced.contains(RID), "{reduced}");
+
+    let answer =
+        "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n";
+    let answer = with_layers(answer, &taken);
+    let lines = "a=mid:0\r\na=rid:l recv\r\na=rid:m recv\r\na=rid:h recv\r\na=simulcast:recv l;m;h\r\nm=audio";
+    assert!(answer.contains(lines), "{answer}");
+}
+
+#[test]
+fn layers_that_cannot_be_told_apart_or_sent_are_not_taken() {
+    for (text, why) in [
+        (layered(""), "no simulcast"),
+        (layered("a=simulcast:recv l;m;h"), "the wrong way"),
+        (layered("a=simulcast:send l;z"), "only one is described"),
+        (layered("a=simulcast:send l;l"), "one twice"),
+        (layered("a=simulcast:send"), "none"),
+        (
+            layered("a=simulcast:send l;m").replace("pt=96", "pt=97"),
+            "of another codec",
+        ),
+        (
+            layered("a=simulcast:send l;m").replace("rtp-stream-id", "x"),
+            "without the name in packets",
+        ),
+    ] {
+        let taken = accepted(&text);
+        assert_eq!(taken[0].rids, Vec::<String>::new(), "{why}");
+        assert_eq!(taken[0].extension(RID), None, "{why}");
+        assert_eq!(
+            with_layers("v=0\r\nm=video 9\r\n", &taken),
+            "v=0\r\nm=video 9\r\n"
+        );
+    }
+}
+
 #[test]
 fn a_section_that_is_refused_already_is_left_alone() {
     let text = publishing("ffmpeg").replace("m=audio 9 ", "m=audio 0 ");

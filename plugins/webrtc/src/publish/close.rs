@@ -41,7 +41,8 @@ impl Publisher {
                     let before = std::mem::replace(&mut state.phase, Phase::Closing);
                     state.machine.on_close(CloseReason::Left);
                     state.waiters.push(Box::new(done));
-                    state.video = None;
+                    state.video.clear();
+                    state.line = None;
                     before == Phase::Live
                 }
             }

@@ -1,5 +1,5 @@
 //! What every packet of a publisher goes through after SRTP: nothing passes before its certificate was checked,
-//! nothing that was not negotiated, and one layer only.
+//! nothing that was not negotiated, and of each section one stream only, or the layers that were offered.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use std::time::Instant;
 use gst::prelude::*;
 use parking_lot::Mutex;
 use sluice_core::Fingerprint;
-use sluice_core::whip::{Accepted, Single};
+use sluice_core::whip::{Accepted, RID, Streams, extension};
 
 use super::swallow;
 use crate::peer;
@@ -27,7 +27,7 @@ enum Verdict {
 struct State {
     verdict: Verdict,
     /// By payload type of the media; retransmissions have none.
-    singles: BTreeMap<u8, Single>,
+    streams: BTreeMap<u8, Streams>,
 }
 
 /// Called when the certificate was checked: whether it fits. From a streaming thread; must not block.
@@ -37,6 +37,8 @@ type OnVerdict = Box<dyn Fn(bool) + Send + Sync>;
 pub(super) struct Gate {
     offered: Fingerprint,
     rtx: Vec<u8>,
+    /// The id of the header extension that names a layer.
+    rid: Option<u8>,
     state: Mutex<State>,
     on_verdict: OnceLock<OnVerdict>,
     since: Instant,
@@ -59,13 +61,14 @@ pub(super) struct Counted {
 impl Gate {
     /// Makes a gate that is shut until the certificate was checked.
     pub(super) fn new(offered: Fingerprint, accepted: &[Accepted]) -> Arc<Self> {
-        let singles = accepted.iter().map(|one| (one.pt, Single::default()));
+        let streams = accepted.iter().map(|one| (one.pt, Streams::new(&one.rids)));
         Arc::new(Self {
             offered,
             rtx: accepted.iter().filter_map(|one| one.rtx).collect(),
+            rid: accepted.iter().find_map(|one| one.extension(RID)),
             state: Mutex::new(State {
                 verdict: Verdict::Unknown,
-                singles: singles.collect(),
+                streams: streams.collect(),
             }),
             on_verdict: OnceLock::new(),
             since: Instant::now(),
@@ -187,13 +190,16 @@ impl Gate {
         let taken = is_whole && packet.copy_to_slice(0, &mut header).is_ok() && {
             let [_, kind, _, _, _, _, _, _, s0, s1, s2, s3] = header;
             let (pt, ssrc) = (kind & 0x7f, u32::from_be_bytes([s0, s1, s2, s3]));
-            let single = self
-                .state
-                .lock()
-                .singles
-                .get_mut(&pt)
-                .map(|single| single.on_packet(ssrc, Instant::now()));
-            single.unwrap_or_else(|| self.rtx.contains(&pt))
+            let mut state = self.state.lock();
+            match state.streams.get_mut(&pt) {
+                Some(streams) => match self.rid.filter(|_| streams.has_layers()) {
+                    Some(id) => packet.map_readable().is_ok_and(|packet| {
+                        streams.on_packet(ssrc, extension(&packet, id), Instant::now())
+                    }),
+                    None => streams.on_packet(ssrc, None, Instant::now()),
+                },
+                None => self.rtx.contains(&pt),
+            }
         };
         if taken {
             self.packets.fetch_add(1, Relaxed);
@@ -221,6 +227,7 @@ mod tests {
             rtx: Some(97),
             fmtp: String::new(),
             extensions: vec![],
+            rids: vec![],
         };
         Gate::new(Fingerprint::sha256([1; 32]), &[accepted])
     }

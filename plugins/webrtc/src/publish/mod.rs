@@ -3,6 +3,7 @@
 mod announce;
 mod close;
 mod gate;
+mod layers;
 mod order;
 mod outlet;
 mod pads;

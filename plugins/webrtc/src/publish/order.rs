@@ -6,7 +6,7 @@ use std::time::Instant;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCRTPTransceiver, WebRTCRTPTransceiverDirection};
 use sluice_core::sdp::Role;
-use sluice_core::whip::{Accepted, accept, reduced};
+use sluice_core::whip::{Accepted, accept, reduced, with_layers};
 use sluice_core::{Codec, Offer, Problem, SessionId};
 
 use super::gate::Gate;
@@ -137,7 +137,7 @@ impl Order {
         let formats: Vec<_> = formats.map(|one| (one.pt, one.fmtp.as_str())).collect();
         let joined = Joined {
             id: self.id.clone(),
-            answer: with_formats(&answer, &formats),
+            answer: with_layers(&with_formats(&answer, &formats), &self.accepted),
             etag: session.etag(),
             link: Vec::new(),
         };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 use parking_lot::{Condvar, Mutex};
+use sluice_core::bitstream::Size;
 use sluice_core::timeline::{Mapped, Stamp, Start, Timeline};
 use sluice_core::whip::Steady;
 use sluice_core::{Kind, SessionId};
@@ -29,12 +30,41 @@ pub(super) struct Line {
     /// Whether its frames have begun to leave.
     joined: Mutex<bool>,
     steady: Mutex<Steady>,
+    /// Held by the layer whose frame is being taken, where there are several.
+    turn: Turn,
 }
 
 impl Line {
     /// Says whether it is this line's publisher whose frames go out.
     pub(super) fn is_active(&self, state: &State) -> bool {
         state.active.as_ref() == Some(&self.id)
+    }
+}
+
+/// Lets one layer's thread after the other in: a frame of the layer before must not follow the first of the next.
+#[derive(Default)]
+struct Turn {
+    taken: Mutex<bool>,
+    changed: Condvar,
+}
+
+/// Gives the turn back when dropped.
+struct Turned<'a>(&'a Turn);
+
+impl Turn {
+    /// Waits until nobody else has it: for as long as a push takes.
+    fn take(&self) -> Turned<'_> {
+        let mut taken = self.taken.lock();
+        self.changed.wait_while(&mut taken, |taken| *taken);
+        *taken = true;
+        Turned(self)
+    }
+}
+
+impl Drop for Turned<'_> {
+    fn drop(&mut self) {
+        *self.0.taken.lock() = false;
+        self.0.changed.notify_one();
     }
 }
 
@@ -136,6 +166,7 @@ impl Outlet {
             known: Mutex::default(),
             joined: Mutex::default(),
             steady: Mutex::default(),
+            turn: Turn::default(),
         }
     }
 
@@ -156,17 +187,28 @@ impl Outlet {
         self.changed.notify_all();
     }
 
-    /// Takes one parsed frame and pushes it. Blocks the line's streaming thread.
+    /// Takes one parsed frame and pushes it, if it is of the layer that goes out. Blocks the streaming thread.
     pub(super) fn deliver(
         self: &Arc<Self>,
         line: &Line,
+        layer: Option<usize>,
         sample: &gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
             return Ok(gst::FlowSuccess::Ok);
         };
-        let begins = !*line.joined.lock();
         let delta = buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let _turn = layer.map(|_| line.turn.take());
+        let mut changes = false;
+        if let Some(layer) = layer {
+            let session = line.session.upgrade().ok_or(gst::FlowError::Flushing)?;
+            let step = session.on_layer_frame(layer, size(caps), !delta);
+            if !step.goes_out {
+                return Ok(gst::FlowSuccess::Ok);
+            }
+            changes = step.changes;
+        }
+        let begins = !*line.joined.lock();
         if begins && line.kind == Kind::Video && delta {
             return Ok(gst::FlowSuccess::Ok);
         }
@@ -177,7 +219,13 @@ impl Outlet {
             session.on_key_frame();
         }
         self.gather(line, caps)?;
-        let raw = line.steady.lock().on_frame(source_stamp(sample, buffer));
+        let raw = {
+            let mut steady = line.steady.lock();
+            if changes {
+                steady.on_other_layer();
+            }
+            steady.on_frame(source_stamp(sample, buffer))
+        };
         let Some(stamp) = self.stamp(line, raw) else {
             return Err(gst::FlowError::Flushing);
         };
@@ -185,7 +233,7 @@ impl Outlet {
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_nseconds(stamp.pts));
             buffer.set_dts(stamp.dts.map(gst::ClockTime::from_nseconds));
-            if begins {
+            if begins || changes {
                 buffer.set_flags(gst::BufferFlags::DISCONT);
             }
         }
@@ -239,6 +287,16 @@ impl State {
         self.active = None;
         std::mem::take(&mut self.slots)
     }
+}
+
+/// Gives the size of a track's pictures, where its caps say it.
+fn size(caps: &gst::CapsRef) -> Option<Size> {
+    let caps = caps.structure(0)?;
+    let number = |name| u32::try_from(caps.get::<i32>(name).ok()?).ok();
+    Some(Size {
+        width: number("width")?,
+        height: number("height")?,
+    })
 }
 
 /// Gives a frame's timestamps as running time.

@@ -9,16 +9,16 @@ use gst_webrtc::{WebRTCPeerConnectionState as ConnectionState, WebRTCRTPTranscei
 use parking_lot::{Condvar, Mutex};
 use sluice_core::sdp::Role;
 use sluice_core::whep::{CloseReason, Session as Machine};
-use sluice_core::whip::{Accepted, DEADLINES};
+use sluice_core::whip::{Accepted, DEADLINES, Layers};
 use sluice_core::{KeyFrameGate, Kind, Offer, Problem, SessionId};
 
 use super::gate::Gate;
-use super::outlet::Gathering;
+use super::layers::ask;
+use super::outlet::{Gathering, Line};
 use super::{Ingress, unpack};
 use crate::peer::{Peer, Places, Signals};
 use crate::publishers::PublisherInfo;
 use crate::viewers::{Patched, no_session};
-use crate::worker;
 
 /// Key frames cost the publisher's line: one a second serves all who wait for one.
 const KEY_FRAMES: Duration = Duration::from_secs(1);
@@ -46,8 +46,11 @@ pub(super) struct State {
     key_frames: KeyFrameGate,
     /// Streaming threads that are adding elements just now.
     pub(super) building: usize,
-    /// webrtcbin's pad of the pictures: where a request for a key frame goes.
-    pub(super) video: Option<gst::Pad>,
+    /// webrtcbin's pad of the pictures, or of each layer: where a request for a key frame goes.
+    pub(super) video: Vec<(Option<usize>, gst::Pad)>,
+    pub(super) layers: Layers,
+    /// Where all layers go.
+    pub(super) line: Option<Arc<Line>>,
 }
 
 /// What a session begins with.
@@ -76,7 +79,7 @@ pub(crate) struct Publisher {
     created: Instant,
     pub(super) state: Mutex<State>,
     pub(super) built: Condvar,
-    key_frames_asked: AtomicU64,
+    pub(super) key_frames_asked: AtomicU64,
 }
 
 impl Publisher {
@@ -108,7 +111,9 @@ impl Publisher {
                 machine: Machine::new(offer, tag, DEADLINES, created),
                 key_frames: KeyFrameGate::new(KEY_FRAMES),
                 building: 0,
-                video: None,
+                video: Vec::new(),
+                layers: Layers::default(),
+                line: None,
             }),
             built: Condvar::new(),
             key_frames_asked: AtomicU64::new(0),
@@ -215,7 +220,10 @@ impl Publisher {
             return;
         };
         let (pipeline, codec) = (&self.peer.pipeline, accepted.codec);
-        let built = self.while_open(|| unpack::build(pipeline, pad, codec, self, ingress.outlet()));
+        let layered = !accepted.rids.is_empty();
+        let layer = layered.then(|| self.state.lock().layers.add(Instant::now()));
+        let outlet = ingress.outlet();
+        let built = self.while_open(|| unpack::build(pipeline, pad, codec, layer, self, outlet));
         match built {
             Some(Ok(())) => {}
             Some(Err(error)) => {
@@ -226,7 +234,12 @@ impl Publisher {
             None => return,
         }
         if accepted.codec.kind() == Kind::Video {
-            self.state.lock().video = Some(pad.clone());
+            {
+                let mut state = self.state.lock();
+                // A stream that takes the place of another one.
+                state.video.retain(|_| layered);
+                state.video.push((layer, pad.clone()));
+            }
             // What came before this cannot be decoded alone.
             self.want_key_frame(Instant::now());
         }
@@ -268,18 +281,18 @@ impl Publisher {
     }
 
     fn ask_for_key_frame(&self) {
-        let Some(pad) = self.state.lock().video.clone() else {
-            return;
+        // Before one of them goes out, all layers are asked.
+        let pads = {
+            let state = self.state.lock();
+            let taken = state.layers.taken();
+            let pads = state.video.iter();
+            let pads = pads.filter(|(layer, _)| taken.is_none() || *layer == taken);
+            pads.map(|(_, pad)| pad.clone()).collect::<Vec<_>>()
         };
-        self.key_frames_asked.fetch_add(1, Relaxed);
-        worker::run(move || {
-            // Without "all headers" the rtpsession makes a PLI of it, which every publisher understands; with
-            // it a FIR.
-            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-                .all_headers(false)
-                .build();
-            pad.send_event(event);
-        });
+        for pad in pads {
+            self.key_frames_asked.fetch_add(1, Relaxed);
+            ask(pad);
+        }
     }
 
     /// Moves time on. Called by the ticker.
@@ -359,6 +372,7 @@ impl Publisher {
             packets_received: counted.packets,
             packets_refused: counted.refused,
             key_frames_asked: self.key_frames_asked.load(Relaxed),
+            layers: self.layers(),
         }
     }
 }

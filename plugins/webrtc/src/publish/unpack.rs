@@ -9,7 +9,7 @@ use sluice_core::bitstream::payload::is_whole;
 use sluice_core::bitstream::tidy::{Parts, without_late_headers};
 use sluice_core::{Codec, Kind};
 
-use super::outlet::Outlet;
+use super::outlet::{Line, Outlet};
 use super::session::Publisher;
 use super::swallow;
 use crate::packetize::register_av1;
@@ -103,11 +103,13 @@ pub(crate) fn caps(kind: Kind) -> gst::Caps {
         })
 }
 
-/// Builds the chain behind `pad` and starts it; the error completes the log's line.
+/// Builds the chain behind `pad` and starts it; the error completes the log's line. `layer` is its number where the
+/// section has several.
 pub(super) fn build(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     codec: Codec,
+    layer: Option<usize>,
     session: &Arc<Publisher>,
     outlet: &Arc<Outlet>,
 ) -> Result<(), String> {
@@ -121,7 +123,7 @@ pub(super) fn build(
     queue.set_property("max-size-buffers", 0_u32);
     queue.set_property("max-size-bytes", 32_u32 << 20);
     queue.set_property("max-size-time", gst::ClockTime::from_seconds(5));
-    watch_requests(&queue, session);
+    watch_requests(&queue, layer, session);
     let depayloader = make(row.depayloader)?;
     keep_whole(&depayloader, codec);
     let mut chain = vec![queue, depayloader];
@@ -139,7 +141,8 @@ pub(super) fn build(
             }
         }
     }
-    chain.push(sink(&parsed(row.caps)?, codec.kind(), session, outlet).upcast());
+    let line = session.line(codec.kind(), layer, outlet);
+    chain.push(sink(&parsed(row.caps)?, line, layer, outlet).upcast());
     attach(pipeline, pad, &chain)
 }
 
@@ -181,7 +184,7 @@ fn keep_whole(depayloader: &gst::Element, codec: Codec) {
 }
 
 /// A depayloader that lost something asks for a key frame: the session does so, at most once a second.
-fn watch_requests(queue: &gst::Element, session: &Arc<Publisher>) {
+fn watch_requests(queue: &gst::Element, layer: Option<usize>, session: &Arc<Publisher>) {
     let Some(pad) = queue.static_pad("sink") else {
         return;
     };
@@ -193,7 +196,9 @@ fn watch_requests(queue: &gst::Element, session: &Arc<Publisher>) {
         if !is_request {
             return gst::PadProbeReturn::Ok;
         }
-        if let Some(session) = session.upgrade() {
+        if let Some(session) = session.upgrade()
+            && session.goes_out(layer)
+        {
             session.want_key_frame(std::time::Instant::now());
         }
         // Not dropped: GStreamer 1.22 goes on with an event that a probe has taken away. This one means nothing
@@ -268,15 +273,14 @@ fn tidied(buffer: &gst::BufferRef, codec: Codec) -> Option<gst::Buffer> {
 
 fn sink(
     caps: &gst::Caps,
-    kind: Kind,
-    session: &Arc<Publisher>,
+    line: Arc<Line>,
+    layer: Option<usize>,
     outlet: &Arc<Outlet>,
 ) -> gst_app::AppSink {
-    let line = outlet.line(kind, session);
     let outlet = outlet.clone();
     let on_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        outlet.deliver(&line, &sample)
+        outlet.deliver(&line, layer, &sample)
     };
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(on_sample);
     gst_app::AppSink::builder()

@@ -91,18 +91,21 @@ fn c53_a_strong_fingerprint_is_wanted_wherever_it_stands() {
 }
 
 #[test]
-fn c55_simulcast_is_passed_over_and_one_layer_taken() {
+fn c55_all_layers_of_simulcast_are_answered_and_without_their_names_one_stream() {
     let gateway = gateway();
-    let layered = |offer: &str| {
-        let rid = "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\na=rid:hi send\r\na=rid:lo send\r\n\
-                   a=simulcast:send hi;lo\r\na=rtcp-mux";
-        offer.replacen("a=rtcp-mux", rid, 1)
-    };
-    let publisher = Publisher::join_as(
-        &gateway.whip("studio"),
-        &PublisherOptions::default(),
-        layered,
-    );
+    let layers = "a=rid:hi send\r\na=rid:lo send\r\na=simulcast:send hi;lo\r\na=rtcp-mux";
+    let named = format!("a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n{layers}");
+    let url = gateway.whip("studio");
+    let offer = super::publishers().replacen("a=rtcp-mux", &named, 1);
+    let (reply, location) = session(&url, &offer);
+    let section = sections(&reply.body)[1].to_owned();
+    assert_eq!(values(&section, "a=rid:"), ["hi recv", "lo recv"]);
+    assert_eq!(values(&section, "a=simulcast:"), ["recv hi;lo"]);
+    assert!(section.contains("a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"));
+    ask("DELETE", &location);
+
+    let unnamed = |offer: &str| offer.replacen("a=rtcp-mux", layers, 1);
+    let publisher = Publisher::join_as(&url, &PublisherOptions::default(), unnamed);
     let answer = &publisher.reply.body;
     assert_eq!(publisher.reply.status, 201, "{answer}");
     assert!(

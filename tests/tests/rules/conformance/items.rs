@@ -62,7 +62,7 @@ pub(super) const ITEMS: &[Row] = &[
     (52, Must, "UDP/TLS/RTP/SAVPF only, no `a=crypto`", Passes, &["conformance::transport::c52_media_go_over_dtls_only"]),
     (53, Must, "a strong fingerprint, compared with the certificate", Passes, &["conformance::transport::c53_a_strong_fingerprint_is_wanted_wherever_it_stands", "faults::a_viewer_with_a_false_fingerprint_gets_no_media_packet", "publish::a_publisher_with_a_false_certificate_gets_nothing_through"]),
     (54, Must, "payload types, profiles and extensions as offered", Passes, &["conformance::sdp::c54_payload_types_and_extensions_of_the_answer_are_the_offers", "conformance::sdp::c54_h264_is_matched_by_mode_and_vp9_without_a_profile_is_profile_0"]),
-    (55, Optional, "simulcast: one layer, never a mixture", Passes, &["conformance::transport::c55_simulcast_is_passed_over_and_one_layer_taken", "layers_of_simulcast_are_never_mixed"]),
+    (55, Optional, "simulcast: all layers taken, the best that flows goes out, never a mixture", Passes, &["conformance::transport::c55_all_layers_of_simulcast_are_answered_and_without_their_names_one_stream", "publishers::chromium_publishes_three_layers_and_the_best_that_flows_is_shown_alone", "the_best_layer_goes_out_soon_and_then_nothing_else"]),
     (56, Must, "unknown attributes and sections do no harm", Passes, &["conformance::transport::c56_what_is_unknown_is_passed_over_or_refused_in_words"]),
     (57, Must, "no renegotiation", Passes, &["conformance::transport::c57_a_second_post_is_a_second_session_and_nothing_is_renegotiated"]),
     (58, Optional, "counter-offers", NotYet("Sluice answers offers or refuses them"), &[]),

@@ -12,7 +12,7 @@ use crate::sdp::fingerprint::Fingerprint;
 use crate::sdp::lines::{self, Description, Section, attribute};
 use crate::sdp::transport::Transport;
 
-pub use self::media::{Direction, OfferedCodec, OfferedMedia};
+pub use self::media::{Direction, OfferedCodec, OfferedLayer, OfferedMedia};
 
 /// Larger than any browser's offer.
 pub const LARGEST: usize = 64 * 1024;

@@ -5,6 +5,11 @@ use crate::track::Kind;
 
 use super::{OfferError, Role};
 
+mod layers;
+
+pub use layers::OfferedLayer;
+use layers::layers;
+
 /// Which way media go, as the one who offers sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are SDP's")]
@@ -30,6 +35,8 @@ pub struct OfferedMedia {
     pub extmap: Vec<(u8, String)>,
     /// Whether it is refused in the offer already (port 0, and not for the sake of the bundle).
     pub port_zero: bool,
+    /// The layers of simulcast that it would send.
+    pub layers: Vec<OfferedLayer>,
 }
 
 /// One payload type.
@@ -115,6 +122,7 @@ impl OfferedMedia {
             codecs: codecs(kind, section, words)?,
             extmap: extmap(kind, section)?,
             port_zero,
+            layers: layers(section),
         })
     }
 }
