@@ -6,6 +6,7 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSinkCallbacks};
 
 use super::PublisherOptions;
+use crate::stamp;
 use crate::viewer::rtp::Payload;
 
 /// Packets that wait for the network; more than a key frame has.
@@ -48,6 +49,18 @@ impl Media {
         let pipeline = gst::parse::launch(&line).expect("the publisher's line");
         let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
         let (sender, packets) = sync_channel(WAITING);
+        if let Some(pad) = pipeline
+            .by_name("stamp")
+            .filter(|_| options.stamp)
+            .and_then(|identity| identity.static_pad("src"))
+        {
+            pad.add_probe(gst::PadProbeType::BUFFER, |_pad, info| {
+                if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
+                    *buffer = stamped(buffer);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
         for (name, video) in [("video", true), ("audio", false)] {
             if let Some(sink) = pipeline.by_name(name) {
                 take_packets(&sink, video, sender.clone());
@@ -84,6 +97,21 @@ impl Drop for Media {
     }
 }
 
+/// Gives a frame with the time of the machine in it.
+fn stamped(buffer: &gst::BufferRef) -> gst::Buffer {
+    let unit = buffer.map_readable().expect("a frame can be read");
+    let mut marked = gst::Buffer::from_mut_slice(stamp::insert(&unit, stamp::now_us()));
+    let flags = gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS;
+    let copied = marked
+        .get_mut()
+        .map(|marked| buffer.copy_into(marked, flags, ..));
+    debug_assert!(
+        copied.is_some_and(|copied| copied.is_ok()),
+        "times are copied"
+    );
+    marked
+}
+
 fn take_packets(sink: &gst::Element, video: bool, sender: SyncSender<Packet>) {
     let sink = sink.downcast_ref::<AppSink>().expect("an appsink");
     sink.set_property("sync", false);
@@ -117,8 +145,8 @@ fn encoder(codec: Payload) -> &'static str {
     match codec {
         Payload::H264 => {
             "x264enc speed-preset=ultrafast tune=zerolatency bitrate=1500 key-int-max=900 \
-             option-string=scenecut=0:slices=3 ! video/x-h264,profile=constrained-baseline ! \
-             rtph264pay mtu=1100 config-interval=-1"
+             option-string=scenecut=0:slices=3 ! video/x-h264,profile=constrained-baseline,stream-format=byte-stream,alignment=au ! \
+             identity name=stamp ! rtph264pay mtu=1100 config-interval=-1"
         }
         Payload::Vp8 => {
             "vp8enc deadline=1 cpu-used=8 target-bitrate=1500000 keyframe-max-dist=900 ! \

@@ -28,6 +28,10 @@ pub type Spoil = fn(u64, Vec<u8>) -> Vec<u8>;
 
 /// What the publisher is like.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent quirk of a publisher"
+)]
 pub struct PublisherOptions {
     /// The codec of the known picture; `None` sends sound alone.
     pub video: Option<Payload>,
@@ -43,6 +47,8 @@ pub struct PublisherOptions {
     pub first: (u16, u32),
     /// Changes the payload of each video packet.
     pub spoil: Option<Spoil>,
+    /// Marks each H.264 frame with the clock, as soon as it is encoded.
+    pub stamp: bool,
 }
 
 impl Default for PublisherOptions {
@@ -55,6 +61,7 @@ impl Default for PublisherOptions {
             no_candidates: false,
             first: (1000, 0),
             spoil: None,
+            stamp: false,
         }
     }
 }
@@ -106,19 +113,41 @@ impl Publisher {
         options: &PublisherOptions,
         change: impl FnOnce(&str) -> String,
     ) -> Self {
+        let post = |client: &Client, offer: &str| client.post_sdp(url, offer);
+        Self::exchanging(options, change, post)
+    }
+
+    /// Publishes to a viewer without anything between; `answer` makes the viewer's answer of the offer.
+    ///
+    /// # Panics
+    /// When the answer is no SDP.
+    pub fn straight(options: &PublisherOptions, answer: impl FnOnce(&str) -> String) -> Self {
+        let reply = |_client: &Client, offer: &str| Reply {
+            status: 201,
+            body: answer(offer),
+            ..Reply::default()
+        };
+        Self::exchanging(options, str::to_owned, reply)
+    }
+
+    fn exchanging(
+        options: &PublisherOptions,
+        change: impl FnOnce(&str) -> String,
+        post: impl FnOnce(&Client, &str) -> Reply,
+    ) -> Self {
         str0m::crypto::from_feature_flags().install_process_default();
         let (mut session, offer) = Session::new(outward_address(), options)
             .unwrap_or_else(|e| panic!("the publisher cannot make an offer: {e}"));
         let offer = change(&offer);
         let client = Client::default();
-        let reply = client.post_sdp(url, &offer);
+        let reply = post(&client, &offer);
         artifacts::note("publish-offer.sdp", &offer);
         artifacts::note("publish-answer.sdp", &reply.body);
         let stop = Arc::new(AtomicBool::new(reply.status != 201));
         if reply.status == 201
             && let Err(e) = session.on_answer(&reply.body, Instant::now())
         {
-            panic!("{url}: {e}\n--- offer\n{offer}\n--- answer\n{}", reply.body);
+            panic!("{e}\n--- offer\n{offer}\n--- answer\n{}", reply.body);
         }
         let session = Arc::new(Mutex::new(session));
         let thread = (reply.status == 201).then(|| {

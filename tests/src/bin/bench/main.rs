@@ -1,6 +1,6 @@
 //! `make bench`: what a viewer costs, and what it gets, with Sluice and with plain webrtcbin.
 //!
-//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about eight minutes on two
+//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about ten minutes on two
 //! cores; nothing else should run beside it.
 
 #![allow(
@@ -12,6 +12,7 @@
 )]
 
 mod baseline;
+mod publish;
 mod run;
 mod table;
 
@@ -32,6 +33,9 @@ struct Arguments {
     /// Where the table goes; `-` for the terminal only.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md"))]
     out: PathBuf,
+    /// Measures the way from a publisher to a viewer only, and writes no file.
+    #[arg(long)]
+    publisher: bool,
     /// Serves this RTSP source through one webrtcbin pipeline per viewer, and measures nothing.
     #[arg(long)]
     baseline: Option<String>,
@@ -45,20 +49,23 @@ fn main() {
         }
         return;
     }
+    let span = std::time::Duration::from_secs(arguments.seconds);
+    eprintln!("from a publisher to a viewer …");
+    let ways = publish::measure(span);
+    println!("{}", table::ways(&ways));
+    if arguments.publisher {
+        return;
+    }
     let mut rows = Vec::new();
     for server in [Server::Sluice, Server::Webrtcbin] {
         for viewers in &arguments.viewers {
             eprintln!("{server}, {viewers} viewers …");
-            let row = measure(
-                server,
-                *viewers,
-                std::time::Duration::from_secs(arguments.seconds),
-            );
+            let row = measure(server, *viewers, span);
             println!("{}", table::line(&row));
             rows.push(row);
         }
     }
-    let page = table::page(&rows, arguments.seconds);
+    let page = table::page(&rows, &ways, arguments.seconds);
     if arguments.out.as_os_str() == "-" {
         println!("{page}");
     } else if let Err(e) = std::fs::write(&arguments.out, page) {
