@@ -288,7 +288,12 @@ pub(crate) fn goes_live(
     source: &str,
     codec: &str,
 ) -> Browser {
-    let mut page = desk.open_page(engine, gateway, "cam/publish");
+    let page = desk.open_page(engine, gateway, "cam/publish");
+    live(page, gateway, source, codec)
+}
+
+/// Goes live on a publish page.
+pub(crate) fn live(mut page: Browser, gateway: &Gateway, source: &str, codec: &str) -> Browser {
     page.click(&format!("#use-{source}"));
     let ready = within(secs(20), || {
         let state = page.eval("() => window.sluice.state");

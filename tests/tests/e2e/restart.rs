@@ -1,12 +1,14 @@
-//! ICE restart: a viewer moves to another network, and its session goes on.
+//! ICE restart: a viewer or publisher moves to another network, and its session goes on.
 
 use sluice_tests::browser::{Browser, Engine};
 use sluice_tests::camera::Camera;
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::netns::Netns;
+use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{ViewerOptions, Viewers};
 
 use crate::browsers::smooth;
+use crate::publish::live;
 use crate::{secs, serving};
 
 #[test]
@@ -128,4 +130,39 @@ fn chromium_changes_its_network_and_plays_on_in_the_same_session() {
     assert_eq!(after.peers, before.peers, "a new connection");
     assert_eq!(gateway.viewers("cam")[0]["id"], session);
     smooth(&browser.watch(secs(5)), 30);
+}
+
+#[test]
+fn chromium_that_publishes_changes_its_network_and_goes_on_in_the_same_session() {
+    let (gateway_side, phone) = (Netns::new(), Netns::new());
+    let (machine, control) = gateway_side.join_machine();
+    let (server, _) = gateway_side.join(&phone);
+    phone.roam(&gateway_side);
+    let mut gateway = GatewayOptions::new()
+        .path("cam", "publisher")
+        .within(&gateway_side)
+        .start();
+    gateway.reach_at(&control.to_string());
+    let url = gateway.at_host(&server.to_string(), "cam/publish");
+    let page = Browser::open(Engine::Chromium, &phone, &url);
+    let mut page = live(page, &gateway, "camera", "VP8");
+    gateway.wait_state("cam", "running", secs(20));
+    let viewers = Viewers::at(machine.into());
+    let options = ViewerOptions {
+        codecs: vec![Payload::Vp8],
+        ..ViewerOptions::default()
+    };
+    let viewer = viewers.watch(&gateway.whep("cam"), options);
+    viewer.wait_frames(60, secs(20));
+    let session = gateway.path("cam")["publisher"]["id"].clone();
+
+    phone.roam(&gateway_side);
+
+    // What was on its way has come by then.
+    page.watch(secs(2));
+    viewer.wait_frames(90, secs(30));
+    viewer.wait_audio(50, secs(10));
+    assert_eq!(gateway.path("cam")["publisher"]["id"], session);
+    assert_eq!(page.eval("() => window.sluice.state"), "live");
+    assert!(!viewer.counts().closed, "{:?}", viewer.counts());
 }
