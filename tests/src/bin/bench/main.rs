@@ -36,6 +36,9 @@ struct Arguments {
     /// Measures the way from a publisher to a viewer only, and writes no file.
     #[arg(long)]
     publisher: bool,
+    /// The gateway's `latency` on that way.
+    #[arg(long, value_delimiter = ',', default_value = "200ms,20ms")]
+    latencies: Vec<String>,
     /// Serves this RTSP source through one webrtcbin pipeline per viewer, and measures nothing.
     #[arg(long)]
     baseline: Option<String>,
@@ -51,7 +54,7 @@ fn main() {
     }
     let span = std::time::Duration::from_secs(arguments.seconds);
     eprintln!("from a publisher to a viewer …");
-    let ways = publish::measure(span);
+    let ways = publish::measure(span, &arguments.latencies);
     println!("{}", table::ways(&ways));
     if arguments.publisher {
         return;

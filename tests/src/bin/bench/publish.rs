@@ -17,14 +17,15 @@ const SETTLE: Duration = Duration::from_secs(4);
 pub(crate) struct Way {
     pub(crate) name: &'static str,
     /// The gateway's `latency`.
-    pub(crate) jitter_buffer: Option<&'static str>,
+    pub(crate) jitter_buffer: Option<String>,
     /// Of frames at the viewer, in ms.
     pub(crate) ages: Vec<f64>,
 }
 
-/// Measures straight, then with the gateway's jitter buffer as it is by default, and with none.
-pub(crate) fn measure(span: Duration) -> Vec<Way> {
-    vec![straight(span), through("200ms", span), through("0ms", span)]
+/// Measures straight, then through the gateway with each of these jitter buffers.
+pub(crate) fn measure(span: Duration, latencies: &[String]) -> Vec<Way> {
+    let through = latencies.iter().map(|latency| through(latency, span));
+    [straight(span)].into_iter().chain(through).collect()
 }
 
 fn publisher() -> PublisherOptions {
@@ -59,7 +60,7 @@ fn straight(span: Duration) -> Way {
     }
 }
 
-fn through(latency: &'static str, span: Duration) -> Way {
+fn through(latency: &str, span: Duration) -> Way {
     let keys = [("source", "publisher"), ("latency", latency)];
     let gateway = GatewayOptions::new().path_with("cam", &keys).start();
     gateway.wait_state("cam", "waiting", START);
@@ -69,7 +70,7 @@ fn through(latency: &'static str, span: Duration) -> Way {
     let viewer = viewers.watch(&gateway.whep("cam"), viewer());
     Way {
         name: "through Sluice",
-        jitter_buffer: Some(latency),
+        jitter_buffer: Some(latency.to_owned()),
         ages: ages(&viewer, span),
     }
 }

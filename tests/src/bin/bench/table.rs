@@ -55,14 +55,14 @@ pub(crate) fn ways(ways: &[Way]) -> String {
             let straight = ways.first().map_or(f64::NAN, |first| of(first, share));
             format!("{:.1}", of(way, share) - straight)
         };
-        let added = match way.jitter_buffer {
+        let added = match &way.jitter_buffer {
             Some(_) => format!("{} / {}", added(0.5), added(0.99)),
             None => "–".to_owned(),
         };
         format!(
             "| {} | {} | {:.1} / {:.1} | {added} | {} |",
             way.name,
-            way.jitter_buffer.unwrap_or("–"),
+            way.jitter_buffer.as_deref().unwrap_or("–"),
             of(way, 0.5),
             of(way, 0.99),
             way.ages.len(),

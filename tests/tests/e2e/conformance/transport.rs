@@ -104,7 +104,11 @@ fn c55_all_layers_of_simulcast_are_answered_and_without_their_names_one_stream()
     assert!(section.contains("a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"));
     ask("DELETE", &location);
 
-    let unnamed = |offer: &str| offer.replacen("a=rtcp-mux", layers, 1);
+    // Without the extension that names layers in packets they could not be told apart.
+    let unnamed = |offer: &str| {
+        let offer = offer.replace("sdes:rtp-stream-id", "sdes:other");
+        offer.replacen("a=rtcp-mux", layers, 1)
+    };
     let publisher = Publisher::join_as(&url, &PublisherOptions::default(), unnamed);
     let answer = &publisher.reply.body;
     assert_eq!(publisher.reply.status, 201, "{answer}");
