@@ -28,10 +28,6 @@ pub type Spoil = fn(u64, Vec<u8>) -> Vec<u8>;
 
 /// What the publisher is like.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one independent quirk of a publisher"
-)]
 pub struct PublisherOptions {
     /// The codec of the known picture; `None` sends sound alone.
     pub video: Option<Payload>,
