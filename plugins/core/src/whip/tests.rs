@@ -195,8 +195,8 @@ fn the_reduced_offer_holds_what_is_taken_and_nothing_else() {
     assert_eq!((count("ssrc-group:SIM"), count("ssrc-group:FID")), (0, 1));
     assert_eq!(count("a=rtcp-fb:* nack"), 1);
     assert_eq!(count("a=rtcp-fb:96 "), 0);
-    // Two extensions in each of two sections.
-    assert_eq!((count("a=extmap:"), count(MID), count(TWCC)), (4, 2, 2));
+    // Two extensions in each of two sections, and the two that name layers.
+    assert_eq!((count("a=extmap:"), count(MID), count(TWCC)), (6, 2, 2));
     // It is still an offer, and means the same.
     assert_eq!(accepted(&reduced), taken);
 }
