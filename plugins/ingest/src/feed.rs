@@ -1,6 +1,7 @@
 //! What one child pipeline brings: its lines, and the wait until all of them are known.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -30,6 +31,8 @@ pub(crate) struct Feed {
     pub(crate) item: u64,
     pub(crate) pace: Pace,
     reports: Reports,
+    /// The source said that it has pictures.
+    promised: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -37,8 +40,6 @@ pub(crate) struct Feed {
 struct State {
     lines: Vec<Arc<Line>>,
     skipped: Vec<String>,
-    /// The source said that it has pictures.
-    promised: bool,
     /// Pads and demuxers that may still bring lines.
     pending: usize,
     first_known: Option<Instant>,
@@ -67,10 +68,10 @@ impl Feed {
             item,
             pace,
             reports,
+            promised: AtomicBool::new(false),
             state: Mutex::new(State {
                 lines: Vec::new(),
                 skipped: Vec::new(),
-                promised: false,
                 pending: 0,
                 first_known: None,
                 gathered: false,
@@ -108,14 +109,14 @@ impl Feed {
 
     /// Notes that the source has said that it has pictures.
     pub(crate) fn promise_pictures(&self) {
-        self.state.lock().promised = true;
+        self.promised.store(true, Relaxed);
     }
 
     /// Says whether pictures were promised, but none has ever arrived.
     pub(crate) fn is_blind(&self) -> bool {
         let state = self.state.lock();
         let mut pictures = state.lines.iter().filter(|line| line.kind == Kind::Video);
-        state.promised && !pictures.any(|line| line.has_flowed())
+        self.promised.load(Relaxed) && !pictures.any(|line| line.has_flowed())
     }
 
     /// Notes that something may still bring lines.
