@@ -6,6 +6,7 @@
 pub mod access;
 pub mod bitstream;
 pub mod catchup;
+pub mod dtls;
 pub mod group;
 pub mod ice;
 pub mod id;

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use gst::prelude::*;
+use sluice_core::dtls;
 
 use super::Peer;
 
@@ -48,14 +49,9 @@ impl Peer {
     }
 }
 
-/// Whether a DTLS record is an alert, as `close_notify` is (RFC 6347 section 4.1). DTLS 1.3 hides the type of
-/// an encrypted record (RFC 9147 section 4); after the handshake only alerts come from our side.
-fn is_alert(record: &gst::BufferRef) -> bool {
-    const ALERT: u8 = 21;
-    const UNIFIED_HEADER: std::ops::RangeInclusive<u8> = 0x20..=0x3f;
-    let mut first = [0];
-    // Copying more than there is panics.
-    record.size() > 0
-        && record.copy_to_slice(0, &mut first).is_ok()
-        && (first == [ALERT] || UNIFIED_HEADER.contains(&first[0]))
+/// Whether a packet may be an alert, as `close_notify` is; after the handshake only alerts come from our side.
+fn is_alert(packet: &gst::BufferRef) -> bool {
+    packet
+        .map_readable()
+        .is_ok_and(|packet| dtls::may_be_alert(&packet))
 }

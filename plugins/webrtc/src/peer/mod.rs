@@ -3,6 +3,7 @@
 
 mod certificate;
 mod farewell;
+mod flight;
 mod ice;
 mod negotiate;
 mod nice;
@@ -71,6 +72,7 @@ pub(crate) struct Peer {
     pub(crate) webrtcbin: gst::Element,
     /// Held while ICE is being restarted.
     restarts: Arc<Mutex<()>>,
+    last_flight: flight::LastFlight,
 }
 
 impl Peer {
@@ -95,12 +97,19 @@ impl Peer {
             pipeline,
             webrtcbin,
             restarts: Arc::default(),
+            last_flight: flight::LastFlight::default(),
         };
+        let last_flight = peer.last_flight.clone();
         peer.on_inner_element(move |element, factory| match factory {
             "dtlssrtpdec" => element.set_property("pem", &certificate.pem),
             // A buffer with a time ahead of the clock would hold up the fan-out thread; the fan-out
             // itself paces what is cached, and live buffers are never early.
             "clocksync" => element.set_property("sync", false),
+            "nicesink" => {
+                if let Some(sink) = element.static_pad("sink") {
+                    last_flight.watch(&sink);
+                }
+            }
             _ => {}
         });
         peer.pipeline
@@ -169,6 +178,12 @@ impl Peer {
             .connect_notify(Some("connection-state"), move |webrtcbin, _| {
                 act(webrtcbin.property("connection-state"));
             });
+    }
+
+    /// Calls `act` as soon as media do not overtake our side of the DTLS handshake, on a thread that sends; it
+    /// must not block.
+    pub(crate) fn once_handshake_left(&self, act: impl FnOnce() + Send + 'static) {
+        self.last_flight.then(act);
     }
 
     /// Calls `act` at the peer's `close_notify`. webrtcbin's own connection state does not follow it. To be

@@ -235,9 +235,25 @@ impl Session {
         self.watch_goodbye();
         self.watch_reports();
         self.tell_latency();
-        if let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) {
+        let session = Arc::downgrade(self);
+        self.peer.once_handshake_left(move || {
+            if let Some(session) = session.upgrade() {
+                session.enter();
+            }
+        });
+    }
+
+    /// Lets media flow.
+    fn enter(&self) {
+        let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) else {
+            return;
+        };
+        // Held, so that who closes the session comes later, and takes it out again.
+        let state = self.state.lock();
+        if state.phase == Phase::Verified {
             fanout.join(self.member.clone());
         }
+        drop(state);
     }
 
     fn watch_goodbye(self: &Arc<Self>) {
