@@ -253,6 +253,16 @@ fn a_publisher_with_a_false_certificate_gets_nothing_through() {
 }
 
 #[test]
+fn a_jitter_buffer_of_no_length_takes_no_packet_for_lost() {
+    let gateway = with(&[("latency", "0ms")]);
+    let _publisher = publishing(&gateway, &small(Payload::H264));
+    gateway.wait_state("cam", "running", secs(20));
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), takes(Payload::H264));
+    viewer.wait_frames(150, secs(15));
+}
+
+#[test]
 fn a_publisher_is_asked_for_a_key_frame_when_a_viewer_needs_one() {
     // The cache keeps nothing, so that each viewer needs a new key frame.
     let gateway = with(&[("group", "{bytes: 1kB}")]);

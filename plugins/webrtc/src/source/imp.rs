@@ -56,7 +56,7 @@ impl WhipSrc {
     }
 
     pub(super) fn latency(&self) -> gst::ClockTime {
-        gst::ClockTime::from_mseconds(u64::from(self.settings.lock().latency_ms))
+        gst::ClockTime::from_mseconds(u64::from(self.settings.lock().latency_ms()))
     }
 
     fn listen(&self) -> Result<(), gst::StateChangeError> {

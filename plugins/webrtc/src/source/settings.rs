@@ -6,6 +6,10 @@ use super::PublisherPolicy;
 use crate::own_server::OwnServer;
 use crate::publish;
 
+/// The shortest jitter buffer, in milliseconds. `rtpjitterbuffer` without any takes each packet that does not come at
+/// the very moment it was reckoned for as lost (measured on 1.22 on loopback: 22 of 600 frames came out).
+const LEAST_LATENCY: u32 = 20;
+
 /// Properties, parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -25,6 +29,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Gives how long late packets are waited for, in milliseconds.
+    pub(super) fn latency_ms(&self) -> u32 {
+        self.latency_ms.max(LEAST_LATENCY)
+    }
+
     /// Gives what the publishers' sessions need of them.
     pub(super) fn of_publishers(&self) -> publish::Settings {
         publish::Settings {
@@ -33,7 +42,7 @@ impl Settings {
                 PublisherPolicy::Replace => Policy::Replace,
                 PublisherPolicy::Refuse => Policy::Refuse,
             },
-            latency_ms: self.latency_ms,
+            latency_ms: self.latency_ms(),
         }
     }
 }
