@@ -7,7 +7,11 @@ export CARGO_TERM_COLOR ?= never
 export CARGO_INCREMENTAL ?= 0
 ARGS ?= play test:
 
-.PHONY: run release test setup check build unit e2e docs bench
+# What make fuzz runs, and for how many seconds each.
+TARGET ?=
+TIME ?= 600
+
+.PHONY: run release test setup check build unit e2e docs bench fuzz
 
 run: release
 	$(CARGO_TARGET_DIR)/release/sluice $(ARGS)
@@ -25,6 +29,7 @@ setup:
 # --workspace in every part: any other selection has other features, and builds the dependencies anew.
 check:
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 build:
@@ -44,3 +49,7 @@ bench:
 	cargo build --locked --release --package sluice
 	cargo build --locked --release --package sluice-tests --bins
 	$(CARGO_TARGET_DIR)/release/bench
+
+# Wants nightly Rust and cargo-fuzz, which is why make test only replays the corpus (docs/fuzzing.md).
+fuzz:
+	@.ci/fuzz $(TIME) $(TARGET)

@@ -14,6 +14,7 @@ pub mod browser;
 pub mod camera;
 pub mod children;
 pub mod ffmpeg;
+pub mod fuzz;
 pub mod gateway;
 pub mod gstwebrtc;
 pub mod http;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::root;
+use crate::{read, root};
 
 /// Imports go one way: tests → gateway → pipelines → plugins → core. Plugins never import each other.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -183,6 +183,32 @@ fn each_crate_stands_in_one_version() {
             "{name} stands in {versions:?}: unify it, or name who brings the older one in TWO_VERSIONS"
         );
     }
+}
+
+/// Name and version of every package of a lock file.
+fn locked(file: &str) -> BTreeSet<(String, String)> {
+    let text = read(&root().join(file));
+    let packages = text.split("[[package]]").skip(1);
+    packages
+        .map(|package| {
+            let value = |key: &str| {
+                let line = package.lines().find_map(|line| line.strip_prefix(key));
+                line.unwrap().trim_matches('"').to_owned()
+            };
+            (value("name = "), value("version = "))
+        })
+        .collect()
+}
+
+#[test]
+fn the_fuzzers_try_the_versions_that_are_shipped() {
+    let (shipped, fuzzed) = (locked("Cargo.lock"), locked("tests/fuzz/Cargo.lock"));
+    let own: Vec<_> = fuzzed.difference(&shipped).map(|(name, _)| name).collect();
+    assert_eq!(
+        own,
+        ["arbitrary", "libfuzzer-sys", "sluice-fuzz"],
+        "copy Cargo.lock to tests/fuzz, and let `cargo metadata --offline` there take out what is too much"
+    );
 }
 
 #[test]

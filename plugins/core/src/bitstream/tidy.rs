@@ -6,6 +6,9 @@
 
 use crate::track::Codec;
 
+/// More parts than these are no frame of a codec: a picture of 4320 lines has 270 rows of macroblocks.
+const MOST_PARTS: usize = 512;
+
 /// What NAL units of a codec mean.
 struct Syntax {
     codec: Codec,
@@ -62,7 +65,7 @@ impl<U> Parts<U> {
     /// packet that ended it said that the frame ends (the marker of RFC 6184, section 5.1).
     ///
     /// A key frame without its marker waits for the next part: a stream without any markers has its key
-    /// frames one frame later.
+    /// frames one frame later. At most 512 parts wait, whatever they say of their time.
     pub fn on_part(&mut self, part: U, time: Option<u64>, is_key: bool, ends: bool) -> Frames<U> {
         let goes_on = !self.held.is_empty() && self.time == time;
         let earlier = if goes_on {
@@ -72,7 +75,7 @@ impl<U> Parts<U> {
         };
         self.time = time;
         self.held.push(part);
-        let waits = !ends && (is_key || goes_on) && time.is_some();
+        let waits = !ends && (is_key || goes_on) && time.is_some() && self.held.len() < MOST_PARTS;
         let now = if waits {
             Vec::new()
         } else {
@@ -151,6 +154,19 @@ mod tests {
         );
         assert_eq!(parts.on_part(4, Some(33), delta, true), frames(&[], &[4]));
         assert_eq!(parts.on_part(5, Some(66), delta, false), frames(&[], &[5]));
+    }
+
+    #[test]
+    fn a_frame_that_never_ends_does_not_fill_the_memory() {
+        let mut parts = Parts::default();
+        let mut all = Vec::new();
+        for n in 0..2000 {
+            let frames = parts.on_part(n, Some(0), true, false);
+            all.extend(frames.earlier);
+            all.extend(frames.now);
+            assert!(n + 1 - all.len() < MOST_PARTS);
+        }
+        assert!(all.is_sorted() && all.len() >= 1024, "{}", all.len());
     }
 
     #[test]

@@ -28,6 +28,13 @@ impl Candidate {
     /// Reads a candidate, with or without `a=` and `candidate:` before it.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        // Messages of signalling may have them, and what follows the kind is passed on as it is.
+        if text
+            .chars()
+            .any(|c| c.is_control() && !c.is_ascii_whitespace())
+        {
+            return None;
+        }
         let text = text.strip_prefix("a=").unwrap_or(text);
         let text = match text.split_once(':') {
             Some((name, rest)) if name.eq_ignore_ascii_case("candidate") => rest,
@@ -176,6 +183,8 @@ mod tests {
             "candidate:1 1 udp 1 192.0.2.7 70000 typ host",
             "candidate:1 1 udp 1 192.0.2.7 50000 host",
             "candidate:<> 1 udp 1 192.0.2.7 50000 typ host",
+            "candidate:1 1 udp 1 192.0.2.7 50000 typ host generation\0",
+            "candidate:1 1 udp 1 192.0.2.7 50000 typ host \u{1b}[2J",
         ] {
             assert_eq!(Candidate::parse(text), None, "{text}");
         }

@@ -30,6 +30,8 @@ pub type Names<'a> = &'a mut dyn FnMut() -> String;
 #[derive(Debug)]
 struct Publishing {
     path: String,
+    /// It may publish there. Asked about twice, it is told so twice, and called once.
+    admitted: bool,
     /// How often it was called in vain.
     calls: usize,
     called: Option<Instant>,
@@ -141,6 +143,7 @@ impl Peer {
             if let Some(path) = path {
                 self.publishing = Some(Publishing {
                     path: path.clone(),
+                    admitted: false,
                     calls: 0,
                     called: None,
                     call_at: None,
@@ -346,15 +349,19 @@ impl Peer {
 impl Peer {
     /// Takes note that the peer may publish: it is called.
     pub fn on_admitted(&mut self, path: &str, now: Instant, names: Names<'_>) -> Vec<Order> {
-        match &self.publishing {
-            Some(publishing) if publishing.path == path => self.call(now, names),
+        match &mut self.publishing {
+            Some(publishing) if publishing.path == path && !publishing.admitted => {
+                publishing.admitted = true;
+                self.call(now, names)
+            }
             Some(_) | None => Vec::new(),
         }
     }
 
     /// Takes note that it may not, and why.
     pub fn on_not_admitted(&mut self, path: &str, sentence: &str) -> Option<Order> {
-        self.publishing.take_if(|now| now.path == path)?;
+        self.publishing
+            .take_if(|now| now.path == path && !now.admitted)?;
         Some(error(sentence))
     }
 

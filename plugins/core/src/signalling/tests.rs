@@ -527,6 +527,21 @@ fn sessions_and_candidates_are_counted() {
 }
 
 #[test]
+fn who_changes_its_mind_while_it_is_asked_about_is_called_once() {
+    let mut desk = Desk::new();
+    for path in ["a", "b", "a"] {
+        assert!(matches!(
+            desk.send(&producer(path))[..],
+            [Order::Admit { .. }]
+        ));
+    }
+    assert_eq!(said(&desk.admitted("a")).len(), 1);
+    assert!(desk.admitted("b").is_empty());
+    assert!(desk.admitted("a").is_empty());
+    assert_eq!(desk.peer.on_not_admitted("a", "no"), None);
+}
+
+#[test]
 fn a_flood_is_told_once_a_second_and_then_cut_off() {
     let mut desk = Desk::new();
     let mut complaints = 0;

@@ -136,7 +136,7 @@ impl SourceUri {
         let Some((_, scheme)) = SCHEMES.iter().find(|(name, _)| *name == lower) else {
             return Err(SourceUriError::UnknownScheme {
                 shown: shown(text),
-                scheme: lower,
+                scheme: lower.chars().take(40).collect(),
             });
         };
         if text.chars().any(char::is_control) {
@@ -286,7 +286,16 @@ impl std::str::FromStr for SourceUri {
 
 /// Makes a refused text fit to be shown: short, redacted, without control characters.
 fn shown(text: &str) -> String {
-    let mut shown: String = redact(text)
+    let redacted = redact(text);
+    // What follows a passphrase may be more of it, with an & in it that should be %26.
+    let masked = format!("passphrase={MASK}");
+    let known = redacted
+        .to_ascii_lowercase()
+        .find(&masked)
+        .map(|at| at + masked.len());
+    let mut shown: String = known
+        .and_then(|end| redacted.get(..end))
+        .unwrap_or(&redacted)
         .chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .take(120)

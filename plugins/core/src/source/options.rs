@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::read::quoted;
 use crate::track::Codec;
 
 /// Leaves what RFC 3986 allows in a query's value; `streamid` often is `#!::r=live/door`.
@@ -81,7 +82,8 @@ impl SrtOptions {
                     "rendezvous" => SrtMode::Rendezvous,
                     _ => {
                         return Err(format!(
-                            "mode={value} is unknown; use caller, listener or rendezvous"
+                            "the mode {} is unknown; use caller, listener or rendezvous",
+                            quoted(&value)
                         ));
                     }
                 }
@@ -101,7 +103,12 @@ impl SrtOptions {
                     "16" => Some(16),
                     "24" => Some(24),
                     "32" => Some(32),
-                    _ => return Err(format!("pbkeylen={value} is unknown; use 0, 16, 24 or 32")),
+                    _ => {
+                        return Err(format!(
+                            "the pbkeylen {} is unknown; use 0, 16, 24 or 32",
+                            quoted(&value)
+                        ));
+                    }
                 }
             }
             "streamid" => {
@@ -112,13 +119,17 @@ impl SrtOptions {
             }
             "latency" => {
                 let ms: u16 = value.parse().map_err(|_| {
-                    format!("latency={value} is not a number of milliseconds (0 to 65535)")
+                    format!(
+                        "the latency {} is not a number of milliseconds (0 to 65535)",
+                        quoted(&value)
+                    )
                 })?;
                 self.latency = Some(Duration::from_millis(ms.into()));
             }
             _ => {
                 return Err(format!(
-                    "the SRT option \"{key}\" is unknown; use mode, passphrase, pbkeylen, streamid, latency"
+                    "the SRT option {} is unknown; use mode, passphrase, pbkeylen, streamid, latency",
+                    quoted(key)
                 ));
             }
         }
@@ -193,7 +204,7 @@ impl TestOptions {
         for (key, value) in pairs(query)? {
             options
                 .set(&key, &value)
-                .ok_or_else(|| format!("{key}={value} is not right; {SHAPE}"))?;
+                .ok_or_else(|| format!("the option {} is not right; {SHAPE}", quoted(&key)))?;
         }
         Ok(options)
     }
@@ -251,15 +262,20 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
+            // It is not told: it may be what follows an & in a passphrase.
             let (key, value) = pair
                 .split_once('=')
-                .ok_or_else(|| format!("the option \"{pair}\" has no value; write name=value"))?;
+                .ok_or("an option has no value; write name=value, and & in a value as %26")?;
             let value = percent_decode_str(value).decode_utf8().map_err(|_| {
-                format!("the value of \"{key}\" is not UTF-8 after percent-decoding")
+                format!(
+                    "the value of {} is not UTF-8 after percent-decoding",
+                    quoted(key)
+                )
             })?;
             if value.chars().any(char::is_control) {
                 return Err(format!(
-                    "the value of \"{key}\" has a control character in it"
+                    "the value of {} has a control character in it",
+                    quoted(key)
                 ));
             }
             Ok((key.to_owned(), value.into_owned()))

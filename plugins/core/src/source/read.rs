@@ -81,24 +81,35 @@ fn authority(rest: &str) -> Option<(&str, &str)> {
     (!head.contains(['/', '#'])).then_some((head, query))
 }
 
+/// In place of what may be the begin of a password: `user:pass?word@host`.
+const UNSAID: &str = "what stands there";
+
 fn host_and_port(authority: &str, shape: &str) -> Result<(Option<String>, u16), String> {
+    // First, since a password would be taken for the port, and told.
+    if authority.contains('@') {
+        return Err(format!("it has a user in it; {shape}"));
+    }
     let (host, port) = authority
         .rsplit_once(':')
         .filter(|(host, _)| !host.starts_with('[') || host.ends_with(']'))
         .ok_or_else(|| format!("it has no port; {shape}"))?;
-    let port = port
-        .parse()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(|| format!("\"{port}\" is not a port (1 to 65535); {shape}"))?;
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = if is_number { port } else { UNSAID };
+        format!("{port} is not a port (1 to 65535); {shape}")
+    })?;
     if host.is_empty() {
         return Ok((None, port));
     }
-    if host.contains('@') {
-        return Err(format!("it has a user in it; {shape}"));
-    }
-    let checked =
-        url::Host::parse(host).map_err(|_| format!("\"{host}\" is not a host; {shape}"))?;
+    let checked = url::Host::parse(host).map_err(|_| {
+        let has_colon = host.contains(':') && !host.starts_with('[');
+        let host = if has_colon {
+            UNSAID.to_owned()
+        } else {
+            quoted(host)
+        };
+        format!("{host} is not a host; {shape}")
+    })?;
     let host = match checked {
         url::Host::Domain(name) => name,
         url::Host::Ipv4(address) => address.to_string(),
@@ -135,14 +146,16 @@ pub(super) fn file(path: &str) -> Result<SourceUri, String> {
 }
 
 pub(super) fn v4l2(rest: &str) -> Result<SourceUri, String> {
-    let device = rest
+    const SHAPE: &str = "a camera's device is under /dev; write v4l2:///dev/video0";
+    let path = rest
         .strip_prefix("//")
-        .filter(|path| {
-            path.strip_prefix("/dev/").is_some_and(|name| {
-                !name.is_empty() && !name.contains("..") && !name.contains(['?', '#'])
-            })
-        })
-        .ok_or("a camera's device is under /dev; write v4l2:///dev/video0")?;
+        .filter(|path| !path.contains(['?', '#']));
+    let device = decoded(path.ok_or(SHAPE)?, "device")?;
+    let name = device.strip_prefix("/dev/").filter(|name| {
+        let plain = !name.contains("..") && !name.chars().any(char::is_control);
+        plain && !name.is_empty()
+    });
+    name.ok_or(SHAPE)?;
     Ok(SourceUri::at(
         Scheme::V4l2,
         Place::Path(PathBuf::from(device)),
@@ -154,6 +167,16 @@ fn decoded(text: &str, what: &str) -> Result<String, String> {
         .decode_utf8()
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| format!("its {what} is not UTF-8 after percent-decoding"))
+}
+
+/// Shows a piece of a URI: short, since it may be as long as its writer likes.
+pub(super) fn quoted(text: &str) -> String {
+    const MOST: usize = 40;
+    let mut shown: String = text.chars().take(MOST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("\"{shown}\"")
 }
 
 pub(super) fn bracketed(host: &str) -> String {

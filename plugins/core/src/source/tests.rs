@@ -86,6 +86,23 @@ fn user_and_password_are_decoded_and_leave_the_location() {
 }
 
 #[test]
+fn an_error_is_one_sentence_however_long_the_text() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("{long}:y"),
+        format!("srt://h:{long}"),
+        format!("srt://{long}%:1"),
+        format!("srt://h:1?mode={long}"),
+        format!("srt://h:1?{long}=1"),
+        format!("test:?{long}={long}"),
+        long.clone(),
+    ] {
+        let error = SourceUri::parse(&text).unwrap_err().to_string();
+        assert!(error.len() < 400, "{error}");
+    }
+}
+
+#[test]
 fn neither_display_nor_debug_nor_errors_show_a_secret() {
     for text in [
         "rtsp://admin:SECRET@cam/1",
@@ -94,6 +111,9 @@ fn neither_display_nor_debug_nor_errors_show_a_secret() {
         "srt://h:9000?passphrase=SECRET",
         "srt://h:9000?passphrase=SECRETSECRET&mode=wrong",
         "srt://u:SECRET@h:9000",
+        "srt://u:SECRET@h",
+        "udp://u:SECRET@h",
+        "srt://h:9000?passphrase=0123456789&SECRET",
         "http://h/a?access_token=SECRET",
         "rtmp://u:SECRET@h/x",
         "rtsp://u:SECRET#1@h/x",
@@ -134,6 +154,10 @@ fn a_file_is_an_absolute_path() {
         ("file:/srv/a.mp4", "/srv/a.mp4"),
         ("file://localhost/srv/a.mp4", "/srv/a.mp4"),
         ("v4l2:///dev/v4l/by-id/cam", "/dev/v4l/by-id/cam"),
+        (
+            "v4l2:///dev/v4l/by-id/cam%20%40%25",
+            "/dev/v4l/by-id/cam @%",
+        ),
     ] {
         assert_eq!(parse(text).path(), Some(PathBuf::from(path)), "{text}");
     }
@@ -174,6 +198,14 @@ fn what_is_wrong_is_refused_with_what_would_be_right() {
         ("rtsp://user:p/w@cam/1", "write @ as %40"),
         ("rtsp://cam:99999/1", "port"),
         ("srt://h", "has no port; write srt://host:port"),
+        (
+            "srt://u:pass?word@h:9000",
+            "what stands there is not a port",
+        ),
+        (
+            "srt://u:pass:5?word@h:9000",
+            "what stands there is not a host",
+        ),
         ("srt://h:0", "1 to 65535"),
         ("srt://h:9000/path/x", "write srt://host:port"),
         ("srt://:9000?mode=caller", "a caller needs a host"),
@@ -194,6 +226,7 @@ fn what_is_wrong_is_refused_with_what_would_be_right() {
         ("file:///dir/", "names no file"),
         ("v4l2:///etc/passwd", "v4l2:///dev/video0"),
         ("v4l2:///dev/../etc/passwd", "v4l2:///dev/video0"),
+        ("v4l2:///dev/%2e%2e/etc/passwd", "v4l2:///dev/video0"),
         ("test:?size=641x360", "write test:"),
         ("test:smpte", "write test:"),
         ("rtsp://h/\nx", "control character"),

@@ -71,7 +71,10 @@ pub fn finish(answer: &str, edit: &AnswerEdit) -> String {
     for line in &description.session.lines {
         push(&mut out, &corrected(line, edit, ""));
     }
-    let has_candidates = description.media.iter().any(|media| media.has("candidate"));
+    let has_candidates = description
+        .media
+        .iter()
+        .any(|media| !is_refused(media) && media.has("candidate"));
     let mut ended = false;
     for media in &description.media {
         // With no candidates at all, the first section says that there are none.
@@ -86,12 +89,17 @@ pub fn finish(answer: &str, edit: &AnswerEdit) -> String {
     out
 }
 
+/// A refused section has no transport and no track.
+fn is_refused(media: &Section<'_>) -> bool {
+    let port = media.head().split_ascii_whitespace().nth(1);
+    port == Some("0") && !media.has("bundle-only")
+}
+
 /// Writes one section; says whether it got its `end-of-candidates`.
 fn finish_media(out: &mut String, media: &Section<'_>, edit: &AnswerEdit, ends: bool) -> bool {
-    let mut head = media.head().split_ascii_whitespace();
-    let kind = head.next().unwrap_or_default();
-    if head.next() == Some("0") && !media.has("bundle-only") {
-        // A refused section has no transport and no track.
+    let kind = media.head().split_ascii_whitespace().next();
+    let kind = kind.unwrap_or_default();
+    if is_refused(media) {
         for line in &media.lines {
             push(out, line);
         }

@@ -161,6 +161,12 @@ fn a_refused_section_is_left_alone() {
 }
 
 #[test]
+fn the_end_of_candidates_is_told_though_only_a_refused_section_has_some() {
+    let text = finish(&ANSWER.replace("m=video 9 ", "m=video 0 "), &edit());
+    assert_eq!(sections(&text)[2].last(), Some(&"a=end-of-candidates"));
+}
+
+#[test]
 fn further_addresses_are_announced_beside_our_own() {
     let announce = vec![
         "203.0.113.7".parse().unwrap(),

@@ -93,6 +93,11 @@ impl TrickleFragment {
                 ))
             })?;
             match kind {
+                "m" if value.trim().is_empty() => {
+                    return Err(malformed(format!(
+                        "line {number} of the fragment is m= without a section; write m=video 9 UDP/TLS/RTP/SAVPF 0"
+                    )));
+                }
                 "m" => fragment.media.push(FragmentMedia {
                     head: value.trim().to_owned(),
                     ..FragmentMedia::default()
@@ -165,13 +170,10 @@ impl TrickleFragment {
                     .extend(mids.split_ascii_whitespace().map(str::to_owned));
             }
             "mid" => {
-                let media = self
-                    .media
-                    .last_mut()
-                    .ok_or("has a=mid before any m= line")?;
+                let media = self.section().ok_or("has a=mid before any m= line")?;
                 media.mid = Some(value.to_owned());
             }
-            "end-of-candidates" => match self.media.last_mut() {
+            "end-of-candidates" => match self.section() {
                 Some(media) => media.end_of_candidates = true,
                 None => self.end_of_candidates = true,
             },
@@ -179,6 +181,11 @@ impl TrickleFragment {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Gives the section that the last `m=` line has begun.
+    fn section(&mut self) -> Option<&mut FragmentMedia> {
+        self.media.last_mut().filter(|media| !media.head.is_empty())
     }
 
     fn add(&mut self, value: &str) -> Result<(), &'static str> {

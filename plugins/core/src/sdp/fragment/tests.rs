@@ -98,6 +98,8 @@ fn candidates_before_any_section_are_the_bundles() {
     let fragment =
         TrickleFragment::parse("a=candidate:1 1 udp 1 192.0.2.1 61764 typ host\r\n").unwrap();
     assert_eq!(places(&fragment), [(None, "192.0.2.1")]);
+    let ends = fragment.to_string() + "a=end-of-candidates\r\n";
+    assert!(TrickleFragment::parse(&ends).unwrap().end_of_candidates);
 }
 
 #[test]
@@ -115,6 +117,16 @@ fn what_is_no_fragment_is_refused() {
         ),
         ("a=ice-ufrag:EsAw\r\na=ice-pwd:short\r\n", 400, "22 to 256"),
         ("a=mid:0\r\n", 400, "before any m="),
+        (
+            "a=candidate:1 1 udp 1 192.0.2.1 61764 typ host\r\na=mid:0\r\n",
+            400,
+            "before any m=",
+        ),
+        (
+            "m= \r\na=mid:0\r\n",
+            400,
+            "line 1 of the fragment is m= without",
+        ),
         (
             "m=audio 9 RTP/AVP 0\r\na=candidate:nonsense\r\n",
             400,

@@ -191,12 +191,17 @@ fn write_section(section: &[&str], out: &mut String) {
         if useless || bundle_only(line) {
             continue;
         }
-        match line.split_once(' ') {
-            Some((media, rest)) if bundled && line.starts_with("m=") && rest.starts_with("0 ") => {
+        let mut words = line.split_ascii_whitespace();
+        match (
+            words.next(),
+            words.next().and_then(|port| port.parse().ok()),
+        ) {
+            (Some(media), Some(0_u16)) if bundled && line.starts_with("m=") => {
                 // The port that means "it is in the candidates" (RFC 8839, 4.2.1.3).
-                out.extend([media, " 9", rest.trim_start_matches('0')]);
+                out.extend([media, " 9"]);
+                words.for_each(|word| out.extend([" ", word]));
             }
-            Some(_) | None => out.push_str(line),
+            _ => out.push_str(line),
         }
         out.push_str("\r\n");
     }
