@@ -76,8 +76,12 @@ impl Part {
     }
 }
 
-/// Writes the parameters of our formats into webrtcbin's offer, which does not know them, and opens its
-/// bundle-only sections: what webrtcbin 1.22 offers so itself it takes for a refusal when it is to answer.
+/// Ways to ask for a key frame. webrtcbin 1.22 offers none for a pad whose kind it learns late, and a GStreamer at
+/// the other end then never asks.
+const KEY_FRAME_REQUESTS: &[&str] = &["nack pli", "ccm fir"];
+
+/// Writes the parameters of our formats and how to ask for key frames into webrtcbin's offer, which does not know
+/// them, and opens its bundle-only sections: what webrtcbin 1.22 offers so itself it takes for a refusal when it is to answer.
 pub fn completed(offer: &str, parts: &[Part]) -> String {
     let offer = without_useless_candidates(offer);
     let mut out = String::with_capacity(offer.len() + 128);
@@ -92,9 +96,16 @@ pub fn completed(offer: &str, parts: &[Part]) -> String {
         let part = parts
             .iter()
             .find(|part| begins_with(line, "rtpmap", part.pt));
-        if let Some(part) = part.filter(|part| !part.fmtp.is_empty()) {
-            // Writing to a String cannot fail.
+        let Some(part) = part else { continue };
+        // Writing to a String cannot fail.
+        if !part.fmtp.is_empty() {
             write!(out, "a=fmtp:{} {}\r\n", part.pt, part.fmtp).unwrap_or_default();
+        }
+        for request in KEY_FRAME_REQUESTS {
+            let line = format!("a=rtcp-fb:{} {request}", part.pt);
+            if part.kind() == Kind::Video && !offer.lines().any(|other| other == line) {
+                write!(out, "{line}\r\n").unwrap_or_default();
+            }
         }
     }
     out

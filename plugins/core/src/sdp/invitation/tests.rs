@@ -58,6 +58,14 @@ fn the_offer_gets_our_formats_and_no_section_is_bundle_only() {
         "{text}"
     );
     assert!(text.contains("a=fmtp:97 apt=96\r\n"), "{text}");
+    // Only where they can be asked for, and once.
+    let with_pli = offer.replace("a=fmtp:97", "a=rtcp-fb:96 nack pli\r\na=fmtp:97");
+    for text in [&text, &completed(&with_pli, &parts)] {
+        for (line, count) in [("96 nack pli", 1), ("96 ccm fir", 1), ("111 ", 0)] {
+            let line = format!("a=rtcp-fb:{line}");
+            assert_eq!(text.matches(&line).count(), count, "{text}");
+        }
+    }
     assert!(
         text.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"),
         "{text}"
