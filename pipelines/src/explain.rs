@@ -54,9 +54,10 @@ pub fn explain(spec: &RouteSpec) -> String {
 
 fn to_viewers(spec: &RouteSpec, default: &RouteSpec) -> String {
     format!(
-        "  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}  s.audio_0 ! sluicetranscode ! w.audio_0",
+        "  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}{}  s.audio_0 ! sluicetranscode ! w.audio_0",
         spec.id,
         group(spec, default),
+        forward(spec),
     )
 }
 
@@ -85,6 +86,30 @@ fn group(spec: &RouteSpec, default: &RouteSpec) -> String {
         write!(text, " group-span={}", spec.group.span.as_millis()).unwrap_or_default();
     }
     text + &transport(&spec.transport, &default.transport)
+}
+
+fn forward(spec: &RouteSpec) -> String {
+    if spec.forward.is_empty() {
+        return String::new();
+    }
+    let list: Vec<_> = spec
+        .forward
+        .iter()
+        .map(|target| format!("(string)\"{}\"", target.endpoint))
+        .collect();
+    let mut text = format!(" forward='<{}>'", list.join(", ").replace('\'', "%27"));
+    if let Some(file) = spec
+        .forward
+        .iter()
+        .find_map(|target| target.ca_file.as_ref())
+    {
+        let file = quoted(&file.display().to_string());
+        write!(text, " forward-ca-file={file}").unwrap_or_default();
+    }
+    if let Some(server) = &spec.stun_server {
+        write!(text, " forward-stun-server={}", quoted(server)).unwrap_or_default();
+    }
+    text
 }
 
 fn transport(spec: &TransportSpec, default: &TransportSpec) -> String {
@@ -161,6 +186,20 @@ mod tests {
             assert!(line.contains(part), "{line}");
         }
         assert!(!line.contains("stall-timeout"), "{line}");
+    }
+
+    #[test]
+    fn a_forward_is_a_property_of_the_sink_without_its_token() {
+        let mut spec = spec(&["test:"]);
+        let endpoint = "whips://:s3cret@b.example.org/studio/whip";
+        spec.forward.push(crate::ForwardTarget {
+            endpoint: sluice_core::relay::Endpoint::parse(endpoint).unwrap(),
+            ca_file: None,
+        });
+        assert_eq!(
+            explain(&spec),
+            "gst-launch-1.0 sluicesrc name=s uri=test:  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path=door forward='<(string)\"https://***@b.example.org/studio/whip\">'  s.audio_0 ! sluicetranscode ! w.audio_0"
+        );
     }
 
     #[test]

@@ -10,7 +10,6 @@ mod route;
 mod spec;
 mod state;
 mod thumbnail;
-mod uri;
 mod watch;
 
 use std::sync::OnceLock;
@@ -19,7 +18,7 @@ pub use error::{InitError, RouteError};
 pub use explain::explain;
 pub use require::{Missing, missing};
 pub use route::Route;
-pub use spec::{RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TransportSpec};
+pub use spec::{ForwardTarget, RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TransportSpec};
 pub use state::{Event, RouteState};
 pub use thumbnail::{ThumbnailError, thumbnail};
 

@@ -144,6 +144,8 @@ const SOURCES: &[(Scheme, &str, &[&str])] = &[
         "an HTTP source",
         &["souphttpsrc", "h264parse"],
     ),
+    (Scheme::Whep, "a WHEP source", PUBLISHERS.1),
+    (Scheme::Wheps, "a WHEP source", PUBLISHERS.1),
     (
         Scheme::File,
         "a file",

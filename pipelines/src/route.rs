@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstsluicewebrtc::{Publishers, Viewers};
+use gstsluicewebrtc::{Publishers, Push, Viewers};
 use sluice_core::id::RouteId;
 use tokio::sync::mpsc;
 
@@ -21,6 +21,7 @@ pub struct Route {
     pipeline: gst::Pipeline,
     viewers: Viewers,
     publishers: Option<Publishers>,
+    forwards: Vec<Push>,
     watch: Arc<Watch>,
 }
 
@@ -38,6 +39,7 @@ impl Route {
             pipeline,
             sink,
             publishers,
+            forwards,
         } = Graph::build(spec)?;
         let watch = Arc::new(Watch::new(events));
         if let Some(bus) = pipeline.bus() {
@@ -52,6 +54,7 @@ impl Route {
             id: spec.id.clone(),
             viewers: sink.viewers(),
             publishers,
+            forwards,
             pipeline,
             watch,
         };
@@ -75,6 +78,12 @@ impl Route {
     #[must_use]
     pub fn publishers(&self) -> Option<Publishers> {
         self.publishers.clone()
+    }
+
+    /// Gives the targets that the route is pushed to, in the config's order.
+    #[must_use]
+    pub fn forwards(&self) -> Vec<Push> {
+        self.forwards.clone()
     }
 
     /// Says how the route is.

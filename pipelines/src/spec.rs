@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sluice_core::group::GroupLimits;
 use sluice_core::id::RouteId;
+use sluice_core::relay::Endpoint;
 use sluice_core::source::SourceUri;
 
 /// Everything that [`crate::Route::start`] needs to know; checked before it gets here.
@@ -38,6 +39,19 @@ pub struct RouteSpec {
     pub max_viewers: Option<u32>,
     /// How viewers' and publishers' media get here.
     pub transport: TransportSpec,
+    /// Servers that the route is pushed to, each by itself.
+    pub forward: Vec<ForwardTarget>,
+    /// Where sessions in which Sluice is the client learn this machine's outer address: `stun://host:port`.
+    pub stun_server: Option<String>,
+}
+
+/// A server that a route is pushed to by WHIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardTarget {
+    /// Its address and what is shown to it.
+    pub endpoint: Endpoint,
+    /// A PEM file with the authorities to trust; the system's without.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl RouteSpec {
@@ -58,6 +72,8 @@ impl RouteSpec {
             group: GroupLimits::default(),
             max_viewers: None,
             transport: TransportSpec::default(),
+            forward: Vec::new(),
+            stun_server: None,
         }
     }
 }

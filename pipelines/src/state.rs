@@ -95,6 +95,15 @@ pub enum Event {
         /// One name for each.
         tracks: Vec<String>,
     },
+    /// A push changed its state.
+    Forward {
+        /// Where to, without secrets.
+        target: String,
+        /// What it is doing, in the API's word.
+        state: String,
+        /// Why it does not run; one sentence, without secrets.
+        reason: Option<String>,
+    },
     /// An element warned; it goes on.
     Warned {
         /// One sentence, without secrets.

@@ -78,6 +78,14 @@ impl Watch {
                 let next = report.state_after(&self.state(), Instant::now());
                 self.change(next);
             }
+            "sluice-push" => {
+                let text = |name| structure.get::<Option<String>>(name).ok().flatten();
+                self.tell(Event::Forward {
+                    target: text("location").unwrap_or_default(),
+                    state: text("state").unwrap_or_default(),
+                    reason: text("reason").map(|reason| redact(&reason).into_owned()),
+                });
+            }
             "sluice-tracks" => {
                 let tracks = strings(structure, "skipped");
                 if !tracks.is_empty() {

@@ -3,6 +3,7 @@
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawConfig, RawPath, RawSource, Text};
 use super::raw_access::{RawAuth, RawServerTls, RawTlsFiles, RawToken, RawUser};
+use super::raw_forward::{RawForward, RawForwardKeys, RawForwards};
 
 /// A variable's end, and the key of a path that it sets.
 type PathKey = (&'static str, fn(&mut RawPath) -> &mut Text);
@@ -89,6 +90,12 @@ fn set_in_path(path: &mut RawPath, key: &str, entry: Entry<String>) -> bool {
         path.source = Some(RawSource(vec![entry]));
         return true;
     }
+    if key == "FORWARD" {
+        let place = entry.place;
+        let value = RawForward::Url(entry.value);
+        path.forward = Some(RawForwards(vec![Entry { value, place }]));
+        return true;
+    }
     match PATH_KEYS.iter().find(|(name, _)| *name == key) {
         Some((_, slot)) => set(slot(path), entry),
         None => false,
@@ -97,7 +104,13 @@ fn set_in_path(path: &mut RawPath, key: &str, entry: Entry<String>) -> bool {
 
 /// `DOOR_SOURCE` means the path `door`; a path of that name is made when the file has none.
 fn set_in_paths(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
-    let suffixes = PATH_KEYS.iter().map(|(name, _)| *name).chain(["SOURCE"]);
+    if let Some(key) = key.strip_suffix("_TOKEN") {
+        return set_forward_token(raw, key, entry);
+    }
+    let suffixes = PATH_KEYS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["SOURCE", "FORWARD"]);
     let Some((path, key)) = suffixes
         .filter_map(|suffix| Some((key.strip_suffix(suffix)?.strip_suffix('_')?, suffix)))
         // The longest path name wins: A_LOOP is a path's key before it is part of a name.
@@ -117,6 +130,30 @@ fn set_in_paths(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
         .entry(name)
         .or_insert(Entry { value: None, place });
     set_in_path(slot.value.get_or_insert_default(), key, entry)
+}
+
+/// `STUDIO_FORWARD_1` means the first target of the path `studio` in the file.
+fn set_forward_token(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
+    let Some((path, number)) = key.rsplit_once("_FORWARD_") else {
+        return false;
+    };
+    let mut paths = raw.paths.iter_mut();
+    let found = paths.find(|(name, _)| name.to_uppercase().replace('-', "_") == path);
+    let forwards = found
+        .and_then(|(_, path)| path.value.as_mut())
+        .and_then(|path| path.forward.as_mut());
+    let index = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+    let target = forwards
+        .zip(index)
+        .and_then(|(all, index)| all.0.get_mut(index));
+    let Some(target) = target else { return false };
+    let keys = RawForwardKeys {
+        token: Some(entry),
+        token_file: None,
+        ..target.value.keys(&target.place)
+    };
+    target.value = RawForward::Keys(Box::new(keys));
+    true
 }
 
 /// `TLS=self-signed`, or the two files.

@@ -40,7 +40,7 @@ pub(super) const LATER: &[Later] = &[
     },
     Later {
         key: "push",
-        remedy: REMOVE,
+        remedy: "write `forward` under a path",
     },
     Later {
         key: "transcode",

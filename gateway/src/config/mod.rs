@@ -10,11 +10,13 @@ use sluice_pipelines::TransportSpec;
 mod access;
 mod env;
 mod error;
+mod forward;
 mod later;
 mod path;
 mod publisher;
 mod raw;
 mod raw_access;
+mod raw_forward;
 mod read;
 mod secret;
 mod server;
@@ -167,6 +169,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         .filter_map(|(name, entry)| path::convert(name, entry, &raw.defaults, errors))
         .map(|mut path| {
             path.spec.transport = transport.clone();
+            path.spec.stun_server = stun_server(&ice_servers);
             (path.spec.id.clone(), path)
         })
         .collect();
@@ -180,6 +183,24 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     }
 }
 
+/// The first STUN server of those that clients are told, as elements take it: Sluice itself asks it where it is the
+/// client. Nobody is asked unless the config says so.
+fn stun_server(ice_servers: &[IceSource]) -> Option<String> {
+    const PORT: u16 = 3478;
+    let place = ice_servers
+        .iter()
+        .find_map(|server| server.url().strip_prefix("stun:"))?;
+    let place = place.split('?').next().unwrap_or(place);
+    let has_port = place
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.ends_with(':') && port.parse::<u16>().is_ok());
+    Some(if has_port {
+        format!("stun://{place}")
+    } else {
+        format!("stun://{place}:{PORT}")
+    })
+}
+
 /// `defaults` takes every key of a path but those that name one source.
 fn only_for_paths(defaults: &raw::RawPath, errors: &mut Vec<ConfigError>) {
     let source = defaults.source.as_ref().and_then(|source| source.0.first());
@@ -187,6 +208,15 @@ fn only_for_paths(defaults: &raw::RawPath, errors: &mut Vec<ConfigError>) {
         ("source", source),
         ("password_file", defaults.password_file.as_ref()),
     ];
+    if let Some(entry) = defaults.forward.as_ref().and_then(|all| all.0.first()) {
+        // Two paths that push to one address would take turns at it.
+        errors.push(ConfigError::new(
+            &entry.place,
+            "defaults.forward",
+            "belongs to one path",
+            "move it under paths",
+        ));
+    }
     for (key, entry) in found
         .into_iter()
         .filter_map(|(key, entry)| Some((key, entry?)))

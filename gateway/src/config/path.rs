@@ -9,7 +9,7 @@ use sluice_pipelines::{RouteSpec, RtspTransport, SecondPublisher};
 
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawPath, RawSource, Text};
-use super::{publisher, secret, units};
+use super::{forward, publisher, secret, units};
 
 /// A path: its route, and when that runs.
 #[derive(Debug, Clone)]
@@ -113,12 +113,33 @@ pub(super) fn convert(
         errors,
     }
     .apply(&path, &mut config);
+    if let Some(raw) = &path.forward {
+        config.spec.forward = forward::convert(&key, raw, errors);
+        always_runs(&key, &path, errors);
+        config.on_demand = false;
+    }
     if is_published {
         // Whoever publishes must find it there, whether or not somebody watches.
         config.on_demand = false;
     }
     check_playlist(&key, &path, &config, errors);
     Some(config)
+}
+
+/// A path that is pushed has somebody who wants it at all times.
+fn always_runs(key: &str, raw: &RawPath, errors: &mut Vec<ConfigError>) {
+    let on_demand = raw.on_demand.as_ref().filter(|entry| entry.value == "true");
+    if let Some(entry) = on_demand {
+        errors.push(
+            ConfigError::new(
+                &entry.place,
+                format!("{key}.on_demand"),
+                "does not go with `forward`, which needs the source at all times",
+                "remove it",
+            )
+            .value(&entry.value),
+        );
+    }
 }
 
 fn sources(

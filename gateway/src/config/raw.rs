@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::error::Place;
 use super::raw_access::{RawAuth, RawIceServer, RawServerTls};
+use super::raw_forward::RawForwards;
 
 /// A value and where it was written. `Debug` shows only where: the value may be a secret.
 #[derive(Clone)]
@@ -80,6 +81,7 @@ pub(super) struct RawPath {
     pub(super) tls: RawTls,
     pub(super) group: RawGroup,
     pub(super) publisher: RawPublisher,
+    pub(super) forward: Option<RawForwards>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

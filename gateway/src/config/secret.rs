@@ -36,7 +36,7 @@ pub(super) fn read(place: &Place, key: &str, path: &Path) -> Result<String, Conf
     }
 }
 
-/// Puts a secret where a source's URI expects it: `user:SECRET@` or SRT's passphrase.
+/// Puts a secret where a source's URI expects it: `user:SECRET@`, SRT's passphrase, or WHEP's bearer token.
 ///
 /// Returns `None` when the URI has no place for it.
 pub(super) fn insert(uri: &str, secret: &str) -> Option<String> {
@@ -52,6 +52,10 @@ pub(super) fn insert(uri: &str, secret: &str) -> Option<String> {
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at_checked(end)?;
+    if !authority.contains('@') && ["whep", "wheps"].contains(&scheme.to_ascii_lowercase().as_str())
+    {
+        return Some(format!("{scheme}://:{encoded}@{authority}{tail}"));
+    }
     let (user, host) = authority.rsplit_once('@')?;
     (!user.is_empty() && !user.contains(':'))
         .then(|| format!("{scheme}://{user}:{encoded}@{host}{tail}"))
@@ -69,6 +73,19 @@ mod tests {
         );
         assert_eq!(insert("rtsp://cam/1", "x"), None);
         assert_eq!(insert("rtsp://bob:old@cam/1", "x"), None);
+    }
+
+    #[test]
+    fn a_whep_secret_is_the_token_or_a_users_password() {
+        assert_eq!(
+            insert("wheps://h:8889/cam/whep", "t.k-1").as_deref(),
+            Some("wheps://:t.k-1@h:8889/cam/whep")
+        );
+        assert_eq!(
+            insert("whep://bob@h/x", "pw").as_deref(),
+            Some("whep://bob:pw@h/x")
+        );
+        assert_eq!(insert("whep://:t@h/x", "pw"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gstsluicewebrtc::{Publishers, ViewerEvent, Viewers};
+use gstsluicewebrtc::{Publishers, Push, ViewerEvent, Viewers};
 use sluice_core::id::RouteId;
 use sluice_core::problem::Problem;
 use sluice_pipelines::{Event, Route, RouteError, RouteState};
@@ -38,6 +38,8 @@ pub(super) struct Snapshot {
     pub(super) viewers: Option<Viewers>,
     /// `None` too where the source is no publisher.
     pub(super) publishers: Option<Publishers>,
+    /// Where it is pushed to.
+    pub(super) forwards: Vec<Push>,
     /// Every track of the source has its pad: who joins earlier might get pictures without sound.
     pub(super) complete: bool,
     /// When the source began to play.
@@ -160,6 +162,14 @@ impl PathTask {
                 tracing::warn!(tracks = tracks.join(", "), "tracks left out");
             }
             Event::Warned { reason } => tracing::warn!(%reason, "element warned"),
+            Event::Forward {
+                target,
+                state,
+                reason,
+            } => {
+                log_forward(&target, &state, reason.as_deref());
+                return;
+            }
         }
         let Some(Running { route, .. }) = &self.running else {
             return;
@@ -261,6 +271,7 @@ impl PathTask {
             state,
             viewers: route.map(Route::viewers),
             publishers: route.and_then(Route::publishers),
+            forwards: route.map(Route::forwards).unwrap_or_default(),
             complete,
             playing_since,
         });
@@ -303,6 +314,17 @@ fn log_change(before: &RouteState, now: &RouteState, config: &PathConfig) {
         RouteState::Unpublished { reason } => tracing::info!(%reason, "no publisher"),
         RouteState::Waiting { reason, .. } => tracing::warn!(%reason, "waiting for the source"),
         RouteState::Failed { reason, .. } => tracing::error!(%reason, "failed"),
+    }
+}
+
+fn log_forward(target: &str, state: &str, reason: Option<&str>) {
+    // Addresses are for the debug level.
+    tracing::debug!(to = target, state, "forward");
+    match (state, reason) {
+        ("running", _) => tracing::info!("forwarded"),
+        ("waiting", Some(reason)) => tracing::warn!(%reason, "not forwarded"),
+        ("failed", Some(reason)) => tracing::error!(%reason, "not forwarded"),
+        _ => {}
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use gstsluicewebrtc::http::{self, Directory};
-use gstsluicewebrtc::{Publishers, Viewers};
+use gstsluicewebrtc::{Publishers, Push, Viewers};
 use serde_json::{Value, json};
 use sluice_core::problem::Problem;
 use sluice_pipelines::RouteState;
@@ -79,6 +79,9 @@ impl Paths {
             .unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
             object.insert("viewer_list".to_owned(), json!(list));
+            // For who reads the API, not for every viewer's page.
+            let forwards: Vec<_> = snapshot.forwards.iter().map(forward).collect();
+            object.insert("forward".to_owned(), json!(forwards));
         }
         Some(value)
     }
@@ -275,6 +278,20 @@ fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
         "tracks": tracks,
         "viewers": snapshot.viewers.as_ref().map_or(0, Viewers::count),
         "uptime_s": snapshot.playing_since.map(|since| now.duration_since(since).as_secs()),
+    })
+}
+
+fn forward(push: &Push) -> Value {
+    let status = push.status();
+    json!({
+        "target": push.target(),
+        "state": status.state.name(),
+        "reason": status.reason,
+        "attempt": status.attempt,
+        "retry_in_ms": status.retry_in.map(millis),
+        "packets": status.packets,
+        "bytes": status.bytes,
+        "uptime_s": status.running_for.map(|time| time.as_secs()),
     })
 }
 

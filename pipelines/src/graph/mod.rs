@@ -4,12 +4,12 @@ mod audio;
 
 use gst::glib;
 use gst::prelude::*;
-use gstsluicewebrtc::{Publishers, WhepSink, WhipSrc};
+use gstsluicewebrtc::{Publishers, Push, Target, WhepSink, WhipSrc};
+use sluice_core::source::SourceUri;
 
 use crate::error::RouteError;
 use crate::require::package_of;
 use crate::spec::{RouteSpec, TransportSpec};
-use crate::uri;
 
 /// A route's elements, not started yet.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Graph {
     pub(crate) sink: WhepSink,
     /// Whoever publishes, where the route has no other source.
     pub(crate) publishers: Option<Publishers>,
+    /// The targets that the route is pushed to, in the config's order.
+    pub(crate) forwards: Vec<Push>,
 }
 
 impl Graph {
@@ -40,6 +42,7 @@ impl Graph {
                 what: "another sluicewhepsink is registered".to_owned(),
             })?;
         configure_sink(&sink, spec);
+        let forwards = sink.push_to(targets(spec));
         pipeline
             .add_many([&source, sink.upcast_ref()])
             .map_err(refused)?;
@@ -61,6 +64,7 @@ impl Graph {
             pipeline,
             sink,
             publishers,
+            forwards,
         })
     }
 }
@@ -90,11 +94,11 @@ fn make_source(spec: &RouteSpec) -> Result<(gst::Element, Option<Publishers>), R
 
 fn configure_source(source: &gst::Element, spec: &RouteSpec) -> Result<(), glib::BoolError> {
     if let [one] = spec.sources.as_slice() {
-        source.set_property("uri", uri::with_secrets(one));
+        source.set_property("uri", one.location_with_secrets());
     } else {
         source.set_property(
             "uris",
-            gst::Array::new(spec.sources.iter().map(uri::with_secrets)),
+            gst::Array::new(spec.sources.iter().map(SourceUri::location_with_secrets)),
         );
     }
     source.set_property("playlist", spec.playlist);
@@ -103,6 +107,9 @@ fn configure_source(source: &gst::Element, spec: &RouteSpec) -> Result<(), glib:
     source.set_property("stall-timeout", millis(spec.stall_timeout));
     source.set_property("connect-timeout", millis(spec.connect_timeout));
     source.set_property_from_str("rtsp-transport", spec.rtsp_transport.nick());
+    if let Some(server) = &spec.stun_server {
+        source.set_property("stun-server", server);
+    }
     if let Some(file) = &spec.tls.ca_file {
         let file = file
             .to_str()
@@ -135,6 +142,15 @@ fn configure_sink(sink: &WhepSink, spec: &RouteSpec) {
     if let Some(most) = spec.max_viewers {
         sink.set_property("max-viewers", most);
     }
+}
+
+fn targets(spec: &RouteSpec) -> Vec<Target> {
+    let targets = spec.forward.iter().map(|target| Target {
+        endpoint: target.endpoint.clone(),
+        ca_file: target.ca_file.clone(),
+        stun_server: spec.stun_server.clone(),
+    });
+    targets.collect()
 }
 
 /// Links one track: video as it is, audio through `sluicetranscode`, G.711 both ways.

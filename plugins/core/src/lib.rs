@@ -16,6 +16,7 @@ pub mod plan;
 pub mod problem;
 pub mod redact;
 pub mod redial;
+pub mod relay;
 pub mod sdp;
 pub mod signalling;
 pub mod source;

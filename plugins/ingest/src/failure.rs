@@ -1,5 +1,7 @@
 //! Turns what GStreamer says went wrong into a reason that a person can act on.
 
+use std::time::Duration;
+
 use gst::glib;
 use sluice_core::redact;
 use sluice_core::redial::Failure;
@@ -9,6 +11,8 @@ use sluice_core::redial::Failure;
 pub(crate) struct Fault {
     pub(crate) failure: Failure,
     pub(crate) reason: String,
+    /// The server wants to be left alone for this long.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Fault {
@@ -22,6 +26,7 @@ impl Fault {
         Self {
             failure,
             reason: redact(&line).into_owned(),
+            retry_after: None,
         }
     }
 
@@ -161,6 +166,25 @@ fn by_code(error: &glib::Error) -> (Failure, &'static str) {
     }
 }
 
+/// Reads the error of an element of ours that has found the words already: its details are `sluice-refusal`.
+pub(crate) fn refusal(details: Option<&gst::StructureRef>, error: &glib::Error) -> Option<Fault> {
+    use gst::ResourceError;
+    let details = details.filter(|details| details.name() == "sluice-refusal")?;
+    let kind = error.kind::<ResourceError>()?;
+    let meant = [
+        (ResourceError::NotAuthorized, Failure::Unauthorized),
+        (ResourceError::NotFound, Failure::NotFound),
+        (ResourceError::OpenRead, Failure::Unreachable),
+    ];
+    let failure = meant.iter().find(|(code, _)| *code == kind);
+    let failure = failure.map_or(Failure::Lost, |(_, failure)| *failure);
+    let wait = details.get::<u64>("retry-after-ms").unwrap_or_default();
+    Some(Fault {
+        retry_after: (wait > 0).then_some(Duration::from_millis(wait)),
+        ..Fault::new(failure, error.message())
+    })
+}
+
 /// Maps an error message of a child pipeline. `subject` names the source for a viewer.
 pub(crate) fn classify(subject: &str, error: &glib::Error, debug: Option<&str>) -> Fault {
     // The first line of the debug text is a place in GStreamer's source; what follows is the cause.
@@ -226,6 +250,23 @@ mod tests {
             assert!(fault.reason.contains(part), "{fault:?}");
             assert!(fault.reason.starts_with("The camera "), "{fault:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_words_and_its_wait() {
+        gst::init().unwrap();
+        let error = glib::Error::new(
+            gst::ResourceError::NotFound,
+            "The source has no such path (404).",
+        );
+        let details = gst::Structure::builder("sluice-refusal")
+            .field("retry-after-ms", 2000_u64)
+            .build();
+        let fault = refusal(Some(&details), &error).unwrap();
+        assert_eq!(fault.failure, Failure::NotFound);
+        assert_eq!(fault.reason, "The source has no such path (404).");
+        assert_eq!(fault.retry_after, Some(Duration::from_secs(2)));
+        assert_eq!(refusal(None, &error), None);
     }
 
     #[test]

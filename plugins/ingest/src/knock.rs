@@ -27,7 +27,12 @@ impl Knock {
     ) -> Option<Self> {
         if !matches!(
             uri.scheme(),
-            Scheme::Rtsp | Scheme::Rtsps | Scheme::Http | Scheme::Https
+            Scheme::Rtsp
+                | Scheme::Rtsps
+                | Scheme::Http
+                | Scheme::Https
+                | Scheme::Whep
+                | Scheme::Wheps
         ) {
             return None;
         }

@@ -10,7 +10,13 @@ pub(crate) const fn subject(scheme: Scheme) -> &'static str {
         Scheme::Rtsp | Scheme::Rtsps => "The camera",
         Scheme::File => "The file",
         Scheme::V4l2 => "The video device",
-        Scheme::Srt | Scheme::Udp | Scheme::Http | Scheme::Https | Scheme::Test => "The source",
+        Scheme::Srt
+        | Scheme::Udp
+        | Scheme::Http
+        | Scheme::Https
+        | Scheme::Whep
+        | Scheme::Wheps
+        | Scheme::Test => "The source",
     }
 }
 
@@ -33,7 +39,9 @@ pub(crate) fn unanswered(uri: &SourceUri, waited: Duration) -> String {
 pub(crate) fn silent(uri: &SourceUri, stall: Duration) -> String {
     let subject = subject(uri.scheme());
     let connected = match uri.scheme() {
-        Scheme::Rtsp | Scheme::Rtsps | Scheme::Srt => "is still connected, but ",
+        Scheme::Rtsp | Scheme::Rtsps | Scheme::Srt | Scheme::Whep | Scheme::Wheps => {
+            "is still connected, but "
+        }
         Scheme::Udp | Scheme::Http | Scheme::Https | Scheme::File | Scheme::V4l2 | Scheme::Test => {
             ""
         }

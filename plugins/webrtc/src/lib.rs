@@ -1,4 +1,4 @@
-//! Sluice WebRTC elements: one producer, many WHEP viewers; one WHIP publisher.
+//! Sluice WebRTC elements: one producer, many WHEP viewers, pushed on by WHIP; one WHIP publisher; one WHEP server.
 #![allow(
     missing_docs,
     reason = "element glue; contracts stand where they matter"
@@ -14,6 +14,9 @@ mod peer;
 mod producer;
 mod publish;
 mod publishers;
+mod pull;
+mod push;
+mod relay;
 mod session;
 mod sink;
 mod source;
@@ -24,16 +27,19 @@ mod worker;
 
 pub use peer::{Signal, Signals};
 pub use publishers::{PublishedLayer, PublisherInfo, Publishers};
+pub use pull::WhepSrc;
+pub use push::{Push, PushState, PushStatus, Target};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
-pub use transport::{Transport, configure};
+pub use transport::{Transport, TurnServer, configure};
 pub use viewers::{Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     sink::register(plugin)?;
-    source::register(plugin)
+    source::register(plugin)?;
+    pull::register(plugin)
 }
 
 gst::plugin_define!(

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 use crate::fanout::{FanOut, Notice};
 use crate::packetize::Frame;
 use crate::peer::{self, Time};
-use crate::session::Session;
+use crate::session::{Audience, Session};
 use crate::transport::Transport;
 use crate::viewers::ViewerEvent;
 use crate::worker;
@@ -66,7 +66,11 @@ pub(crate) struct Producer {
     events: broadcast::Sender<ViewerEvent>,
     /// Counts changes of the tracks, for whoever waits until they are known.
     tracks_changed: watch::Sender<u64>,
+    /// Told of the same; until the end of the fan-out.
+    track_listeners: Mutex<Vec<Listener>>,
 }
+
+type Listener = Box<dyn Fn() + Send + Sync>;
 
 impl Producer {
     /// Makes one without tracks.
@@ -79,6 +83,7 @@ impl Producer {
             fanout: Mutex::default(),
             events: broadcast::Sender::new(EVENTS),
             tracks_changed: watch::Sender::new(0),
+            track_listeners: Mutex::default(),
         })
     }
 
@@ -104,6 +109,7 @@ impl Producer {
 
     /// Closes all viewers and ends the fan-out. Blocks until they are gone, for a second or two at most.
     pub(crate) fn stop(&self, why: &str) {
+        self.track_listeners.lock().clear();
         let (done, all) = std::sync::mpsc::channel::<()>();
         for session in self.sessions() {
             let done = done.clone();
@@ -291,8 +297,15 @@ impl Producer {
         self.tracks_changed.subscribe()
     }
 
+    /// Calls `act` at each change of the tracks, until `stop`. It must not block, nor call back.
+    pub(crate) fn on_tracks(&self, act: impl Fn() + Send + Sync + 'static) {
+        self.track_listeners.lock().push(Box::new(act));
+    }
+
     fn on_tracks_changed(&self) {
         self.tracks_changed.send_modify(|count| *count += 1);
+        let listeners = self.track_listeners.lock();
+        listeners.iter().for_each(|tell| tell());
     }
 
     fn drop_track(&self, id: usize, why: &str) {
@@ -313,13 +326,15 @@ impl Producer {
     pub(crate) fn add_session(&self, session: &Arc<Session>) {
         let id = session.id().clone();
         self.sessions.lock().insert(id.clone(), session.clone());
-        self.tell(ViewerEvent::Joined { id });
+        if session.audience() == Audience::Viewer {
+            self.tell(ViewerEvent::Joined { id });
+        }
     }
 
     /// Lets a session go.
     pub(crate) fn remove_session(&self, id: &SessionId, why: &str) {
         let removed = self.sessions.lock().remove(id);
-        if removed.is_some() {
+        if removed.is_some_and(|session| session.audience() == Audience::Viewer) {
             self.tell(ViewerEvent::Left {
                 id: id.clone(),
                 reason: why.to_owned(),
@@ -328,23 +343,40 @@ impl Producer {
     }
 
     /// Finds a session.
-    pub(crate) fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
+    fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
         self.sessions.lock().get(id).cloned()
     }
 
-    /// Gives all sessions.
-    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+    /// Finds a viewer's session. Those of targets are nobody's to ask for.
+    pub(crate) fn viewer(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.session(id)
+            .filter(|session| session.audience() == Audience::Viewer)
+    }
+
+    /// Gives all sessions, those of targets too.
+    fn sessions(&self) -> Vec<Arc<Session>> {
         self.sessions.lock().values().cloned().collect()
     }
 
-    /// Counts the sessions.
-    pub(crate) fn count(&self) -> usize {
-        self.sessions.lock().len()
+    /// Gives the viewers' sessions.
+    pub(crate) fn viewers(&self) -> Vec<Arc<Session>> {
+        let mut viewers = self.sessions();
+        viewers.retain(|session| session.audience() == Audience::Viewer);
+        viewers
     }
 
-    /// Counts the sessions that are not connected yet.
+    /// Counts the viewers.
+    pub(crate) fn count(&self) -> usize {
+        let sessions = self.sessions.lock();
+        let viewers = sessions.values();
+        viewers
+            .filter(|session| session.audience() == Audience::Viewer)
+            .count()
+    }
+
+    /// Counts the viewers that are not connected yet.
     pub(crate) fn connecting(&self) -> usize {
-        let sessions = self.sessions();
+        let sessions = self.viewers();
         sessions
             .iter()
             .filter(|session| session.is_connecting())

@@ -12,10 +12,22 @@ pub struct Transport {
     pub udp_ports: RangeInclusive<u16>,
     /// A STUN server as `stun://host:port`, to learn this machine's outer address.
     pub stun_server: Option<String>,
+    /// TURN servers as `turn://user:credential@host:port`, for sessions in which we are the client.
+    pub turn_servers: Vec<TurnServer>,
     /// Further addresses that lead here (NAT, containers), announced with the same ports.
     pub hosts: Vec<IpAddr>,
     /// Whether sessions listen for TCP as well, on ports of the same numbers (RFC 6544).
     pub tcp: bool,
+}
+
+/// A TURN server with its credentials. `Debug` hides them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TurnServer(pub String);
+
+impl std::fmt::Debug for TurnServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TurnServer")
+    }
 }
 
 static CONFIGURED: Mutex<Option<Transport>> = Mutex::new(None);
@@ -50,6 +62,7 @@ impl Default for Transport {
         Self {
             udp_ports: 0..=65535,
             stun_server: None,
+            turn_servers: Vec::new(),
             hosts: Vec::new(),
             tcp: false,
         }

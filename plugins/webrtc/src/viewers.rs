@@ -240,7 +240,7 @@ impl Viewers {
 
     /// Lists the viewers.
     pub fn list(&self) -> Vec<ViewerInfo> {
-        let sessions = self.producer.upgrade().map(|producer| producer.sessions());
+        let sessions = self.producer.upgrade().map(|producer| producer.viewers());
         sessions
             .unwrap_or_default()
             .iter()
@@ -295,7 +295,7 @@ impl Viewers {
             return 0;
         };
         let mut waiting = Vec::new();
-        for session in producer.sessions() {
+        for session in producer.viewers() {
             let (done, freed) = tokio::sync::oneshot::channel::<()>();
             session.close_then("the gateway is shutting down", move || drop(done));
             waiting.push(freed);
@@ -317,7 +317,7 @@ impl Viewers {
     }
 
     fn session(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.producer.upgrade()?.session(id)
+        self.producer.upgrade()?.viewer(id)
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use sluice_tests::camera::Camera;
 use sluice_tests::children::{self, Media};
-use sluice_tests::gateway::GatewayOptions;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::process::{Process, free_tcp_port, free_udp_port, our_binary};
 use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::viewer::{ViewerOptions, Viewers};
@@ -20,6 +20,8 @@ struct Scene {
     srt: u16,
     http: u16,
     whip: u16,
+    /// Another server, with a stream to pull and a path to push to.
+    other: Gateway,
 }
 
 impl Scene {
@@ -30,6 +32,10 @@ impl Scene {
             srt: free_udp_port(),
             http: free_tcp_port(),
             whip: free_tcp_port(),
+            other: GatewayOptions::new()
+                .path("live", "test:?size=640x360")
+                .path_with("studio", &[("source", "publisher")])
+                .start(),
         }
     }
 
@@ -39,6 +45,10 @@ impl Scene {
             .replace("srt://:9000", &format!("srt://:{}", self.srt))
             .replace("127.0.0.1:8889", &format!("127.0.0.1:{}", self.http))
             .replace("127.0.0.1:8888", &format!("127.0.0.1:{}", self.whip))
+            .replace(
+                "127.0.0.1:8887",
+                &format!("127.0.0.1:{}", self.other.port()),
+            )
     }
 
     /// The SRT caller that the preset listens for; other presets do not hear it.
@@ -51,7 +61,7 @@ impl Scene {
     /// The publisher that the preset waits for: in the gateway at the one port, else at its own.
     fn publisher(&self, preset: &Path, port: u16) -> Option<Publisher> {
         let url = format!("http://127.0.0.1:{port}/live/whip");
-        let publishes = preset.ends_with("publisher-to-whep");
+        let publishes = preset.ends_with("publisher-to-whep") || pushes(preset);
         publishes.then(|| Publisher::start(&url, &PublisherOptions::default()))
     }
 
@@ -87,7 +97,14 @@ impl Scene {
         viewer.wait_key_frame(secs(15));
         viewer.wait_audio(50, secs(10));
         viewer.wait_frames(60, secs(10));
+        if pushes(preset) {
+            self.other.wait_state("studio", "running", secs(20));
+        }
     }
+}
+
+fn pushes(preset: &Path) -> bool {
+    preset.ends_with("publisher-to-whip")
 }
 
 fn preset(name: &str) -> PathBuf {
@@ -135,9 +152,11 @@ fn every_preset_has_a_test() {
         [
             "file-loop-to-whep",
             "publisher-to-whep",
+            "publisher-to-whip",
             "rtsp-to-whep",
             "srt-to-whep",
-            "test-to-whep"
+            "test-to-whep",
+            "whep-to-whep"
         ]
     );
 }
@@ -160,6 +179,16 @@ fn publisher_to_whep_runs_in_the_gateway() {
 #[test]
 fn publisher_to_whep_runs_in_gst_launch() {
     runs_in_gst_launch("publisher-to-whep");
+}
+
+#[test]
+fn publisher_to_whip_runs_in_the_gateway() {
+    runs_in_the_gateway("publisher-to-whip");
+}
+
+#[test]
+fn publisher_to_whip_runs_in_gst_launch() {
+    runs_in_gst_launch("publisher-to-whip");
 }
 
 #[test]
@@ -190,4 +219,14 @@ fn test_to_whep_runs_in_the_gateway() {
 #[test]
 fn test_to_whep_runs_in_gst_launch() {
     runs_in_gst_launch("test-to-whep");
+}
+
+#[test]
+fn whep_to_whep_runs_in_the_gateway() {
+    runs_in_the_gateway("whep-to-whep");
+}
+
+#[test]
+fn whep_to_whep_runs_in_gst_launch() {
+    runs_in_gst_launch("whep-to-whep");
 }

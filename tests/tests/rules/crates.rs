@@ -167,6 +167,20 @@ fn core_reaches_no_gstreamer_and_no_runtime() {
     }
 }
 
+/// Its elements end the whole process when they do not like an answer (docs/adr/0010).
+#[test]
+fn gst_plugin_webrtc_is_in_the_test_kit_only() {
+    let tree = tree(&["--package", "sluice", "--edges", "normal"]);
+    assert!(
+        tree.contains("gst-plugin-sluicewebrtc"),
+        "cargo tree said nothing"
+    );
+    let found = tree
+        .lines()
+        .find(|line| line.starts_with("gst-plugin-webrtc v"));
+    assert_eq!(found, None);
+}
+
 #[test]
 fn each_crate_stands_in_one_version() {
     let tree = tree(&["--workspace"]);

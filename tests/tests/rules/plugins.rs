@@ -10,6 +10,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("libgstsluicecodec.so", "sluicetranscode"),
     ("libgstsluicewebrtc.so", "sluicewhepsink"),
     ("libgstsluicewebrtc.so", "sluicewhipsrc"),
+    ("libgstsluicewebrtc.so", "sluicewhepsrc"),
 ];
 
 /// The folder of the built libraries: two above this test's executable (target/debug/deps/rules-…).

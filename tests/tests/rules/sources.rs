@@ -126,6 +126,7 @@ fn readme_names_both_commands_and_every_element() {
         "sluicetranscode",
         "sluicewhepsink",
         "sluicewhipsrc",
+        "sluicewhepsrc",
     ] {
         assert!(readme.contains(word), "README.md does not name {word}");
     }

@@ -241,6 +241,12 @@ impl Redial {
         }
     }
 
+    /// Leaves a source that failed alone until `until`, as its server asked (`Retry-After`); never shortens a wait.
+    /// To be called after `on_failed` or `on_probe_failed`.
+    pub fn hold(&mut self, source: usize, until: Instant) {
+        self.put_off_until(source, until);
+    }
+
     /// Takes note that a probe gives buffers: it is switched to.
     pub fn on_probe_ok(&mut self, source: usize, now: Instant) -> Option<Action> {
         let probed = match self.state {

@@ -143,14 +143,7 @@ impl Redial {
         {
             return Some(self.dial(next, now));
         }
-        let soonest = self
-            .candidates
-            .iter()
-            .enumerate()
-            .filter(|(_, candidate)| !candidate.never())
-            .filter_map(|(source, candidate)| Some((candidate.not_before?, source)))
-            .min();
-        if let Some((until, source)) = soonest {
+        if let Some((until, source)) = self.soonest() {
             self.state = State::Waiting { source, until };
             return None;
         }
@@ -174,6 +167,30 @@ impl Redial {
             Retry::Slowly => Some(now + max),
             Retry::Never => None,
         };
+    }
+
+    /// Lengthens the time that a source is left alone, and finds out anew which one is waited for.
+    pub(super) fn put_off_until(&mut self, source: usize, until: Instant) {
+        let Some(candidate) = self.candidates.get_mut(source) else {
+            return;
+        };
+        candidate.not_before = candidate.not_before.map(|before| before.max(until));
+        if !matches!(self.state, State::Waiting { .. }) {
+            return;
+        }
+        if let Some((until, source)) = self.soonest() {
+            self.state = State::Waiting { source, until };
+        }
+    }
+
+    /// The source that may be dialled next, and when.
+    fn soonest(&self) -> Option<(Instant, usize)> {
+        self.candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| !candidate.never())
+            .filter_map(|(source, candidate)| Some((candidate.not_before?, source)))
+            .min()
     }
 
     /// Plans the next round of probes, or its next member when there is one left.

@@ -422,3 +422,34 @@ fn an_empty_list_gives_up() {
     assert_eq!(redial.start(origin()), Action::GiveUp);
     assert_eq!(redial.poll_timeout(), None);
 }
+
+#[test]
+fn a_server_that_asks_for_time_gets_it_and_no_wait_gets_shorter() {
+    let (mut redial, now) = machine(1);
+    redial.on_failed(0, Failure::Unreachable, now);
+    redial.hold(0, now + 20 * S);
+    assert_eq!(redial.poll_timeout(), Some(now + 20 * S));
+    redial.hold(0, now + S);
+    assert_eq!(redial.poll_timeout(), Some(now + 20 * S));
+    assert_eq!(redial.handle_timeout(now + 19 * S), None);
+    let dial = redial.handle_timeout(now + 20 * S);
+    assert_eq!(
+        dial,
+        Some(Action::Dial {
+            source: 0,
+            attempt: 2
+        })
+    );
+}
+
+#[test]
+fn while_one_source_is_held_the_other_is_waited_for() {
+    let (mut redial, now) = machine(2);
+    redial.on_failed(0, Failure::Unreachable, now);
+    redial.on_failed(1, Failure::Unreachable, now);
+    redial.hold(0, now + 20 * S);
+    let RedialState::Waiting { source, until, .. } = redial.state() else {
+        panic!("{:?}", redial.state());
+    };
+    assert!(source == 1 && until < now + S, "{:?}", redial.state());
+}

@@ -142,7 +142,7 @@ pub(super) fn is_link_local(ip: IpAddr) -> bool {
 }
 
 /// Says whether a text is made of ICE's letters and has the right length.
-pub(super) fn is_ice_text(text: &str, least: usize, most: usize) -> bool {
+pub(crate) fn is_ice_text(text: &str, least: usize, most: usize) -> bool {
     (least..=most).contains(&text.len())
         && text
             .bytes()

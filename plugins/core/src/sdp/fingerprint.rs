@@ -40,7 +40,7 @@ impl Fingerprint {
         (bytes.len() == *length).then_some(Self { algorithm, bytes })
     }
 
-    pub(super) fn strength(&self) -> usize {
+    pub(crate) fn strength(&self) -> usize {
         self.bytes.len()
     }
 }

@@ -1,20 +1,20 @@
 //! The lines of a session description, by section.
 
 /// A description: the session's section and one section per `m=` line.
-pub(super) struct Description<'a> {
-    pub(super) session: Section<'a>,
-    pub(super) media: Vec<Section<'a>>,
+pub(crate) struct Description<'a> {
+    pub(crate) session: Section<'a>,
+    pub(crate) media: Vec<Section<'a>>,
 }
 
 /// Lines without their ends; a media section begins with its `m=` line.
 #[derive(Default)]
-pub(super) struct Section<'a> {
-    pub(super) lines: Vec<&'a str>,
+pub(crate) struct Section<'a> {
+    pub(crate) lines: Vec<&'a str>,
 }
 
 impl<'a> Section<'a> {
     /// Gives what follows `m=`.
-    pub(super) fn head(&self) -> &'a str {
+    pub(crate) fn head(&self) -> &'a str {
         self.lines
             .first()
             .and_then(|line| line.strip_prefix("m="))
@@ -22,18 +22,18 @@ impl<'a> Section<'a> {
     }
 
     /// Gives the values of all `a=name:value`; the value of a bare `a=name` is empty.
-    pub(super) fn attributes(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn attributes(&self, name: &str) -> impl Iterator<Item = &'a str> {
         self.lines
             .iter()
             .filter_map(move |line| attribute(line, name))
     }
 
     /// Gives the first value of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&'a str> {
         self.attributes(name).next()
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.attribute(name).is_some()
     }
 }
@@ -54,7 +54,7 @@ const MOST_MEDIA: usize = 32;
 /// Splits a description. Lines may end with CRLF or LF.
 ///
 /// The error completes the sentence "the SDP …".
-pub(super) fn split(text: &str) -> Result<Description<'_>, String> {
+pub(crate) fn split(text: &str) -> Result<Description<'_>, String> {
     let mut session = Section::default();
     let mut media: Vec<Section<'_>> = Vec::new();
     for (index, line) in text.split('\n').enumerate() {

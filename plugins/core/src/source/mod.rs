@@ -8,6 +8,7 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::redact::{MASK, redact};
@@ -24,6 +25,8 @@ pub enum Scheme {
     Udp,
     Http,
     Https,
+    Whep,
+    Wheps,
     File,
     V4l2,
     Test,
@@ -36,6 +39,8 @@ const SCHEMES: &[(&str, Scheme)] = &[
     ("udp", Scheme::Udp),
     ("http", Scheme::Http),
     ("https", Scheme::Https),
+    ("whep", Scheme::Whep),
+    ("wheps", Scheme::Wheps),
     ("file", Scheme::File),
     ("v4l2", Scheme::V4l2),
     ("test", Scheme::Test),
@@ -63,7 +68,7 @@ impl fmt::Display for Scheme {
 pub enum SourceUriError {
     /// The scheme is not one of ours.
     #[error(
-        "the source \"{shown}\" has the unknown scheme \"{scheme}\"; use rtsp, rtsps, srt, udp, http, https, file, v4l2 or test"
+        "the source \"{shown}\" has the unknown scheme \"{scheme}\"; use rtsp, rtsps, srt, udp, http, https, whep, wheps, file, v4l2 or test"
     )]
     UnknownScheme {
         /// What was given, redacted.
@@ -99,7 +104,7 @@ pub struct SourceUri {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
-    /// RTSP and HTTP; the URL has no credentials.
+    /// RTSP, HTTP and WHEP; the URL has no credentials.
     Url(Url),
     Srt {
         host: Option<String>,
@@ -144,6 +149,7 @@ impl SourceUri {
         }
         match scheme {
             Scheme::Rtsp | Scheme::Rtsps | Scheme::Http | Scheme::Https => read::web(*scheme, text),
+            Scheme::Whep | Scheme::Wheps => read::whep(*scheme, text),
             Scheme::Srt => read::srt(rest),
             Scheme::Udp => read::udp(rest),
             Scheme::File => read::file_uri(rest),
@@ -160,7 +166,7 @@ impl SourceUri {
         self.scheme
     }
 
-    /// Gives the user and the password, percent-decoded.
+    /// Gives the user and the password, percent-decoded; a bearer token (WHEP) is a password without a user.
     pub fn credentials(&self) -> Option<(&str, &str)> {
         self.credentials
             .as_ref()
@@ -194,6 +200,23 @@ impl SourceUri {
         }
     }
 
+    /// Gives the URI as the elements of Sluice take it, with its secrets put back. Never log it.
+    pub fn location_with_secrets(&self) -> String {
+        let location = self.location();
+        if let (Some((user, password)), Some((scheme, rest))) =
+            (self.credentials(), location.split_once("://"))
+        {
+            return format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(password));
+        }
+        match self.srt().and_then(|options| options.passphrase.as_deref()) {
+            Some(passphrase) => {
+                let joint = if location.contains('?') { '&' } else { '?' };
+                format!("{location}{joint}passphrase={}", encoded(passphrase))
+            }
+            None => location,
+        }
+    }
+
     /// Gives the host, without the brackets of an IPv6 address; `None` means any or no host.
     pub fn host(&self) -> Option<&str> {
         match &self.place {
@@ -213,6 +236,8 @@ impl SourceUri {
             Place::Url(url) => url.port_or_known_default().or(match self.scheme {
                 Scheme::Rtsp => Some(554),
                 Scheme::Rtsps => Some(322),
+                Scheme::Whep => Some(80),
+                Scheme::Wheps => Some(443),
                 Scheme::Srt
                 | Scheme::Udp
                 | Scheme::Http
@@ -282,6 +307,10 @@ impl std::str::FromStr for SourceUri {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::parse(text)
     }
+}
+
+fn encoded(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 
 /// Makes a refused text fit to be shown: short, redacted, without control characters.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::relay::Endpoint;
+
 use super::{Place, Scheme, SourceUri, SrtMode, SrtOptions};
 
 pub(super) fn split_scheme(text: &str) -> Option<(&str, &str)> {
@@ -39,6 +41,12 @@ pub(super) fn web(scheme: Scheme, text: &str) -> Result<SourceUri, String> {
         place: Place::Url(url),
         credentials,
     })
+}
+
+/// WHEP: as its endpoint reads it, and kept with its own scheme.
+pub(super) fn whep(scheme: Scheme, text: &str) -> Result<SourceUri, String> {
+    Endpoint::parse(text).map_err(|what| format!("it {what}"))?;
+    web(scheme, text)
 }
 
 pub(super) fn srt(rest: &str) -> Result<SourceUri, String> {

@@ -236,3 +236,41 @@ fn what_is_wrong_is_refused_with_what_would_be_right() {
         assert!(!error.contains('\n'), "{error:?}");
     }
 }
+
+#[test]
+fn a_uri_reads_back_the_same_with_its_secrets() {
+    for text in [
+        "rtsp://bob:p%40ss%2F%20w@h:554/a?b=c",
+        "rtsp://h/a",
+        "srt://h:9000?mode=caller&passphrase=0123%204567%2689&pbkeylen=32&streamid=a%20b&latency=80",
+        "srt://:9000?mode=listener",
+        "udp://@239.1.1.1:5000",
+        "udp://:5000",
+        "file:///tmp/a%20b.mp4",
+        "https://u:p@h/a.m3u8",
+        "wheps://:t0ken@h:8889/cam/whep",
+        "whep://u:p@h/cam/whep",
+        "test:",
+        "v4l2:///dev/video0",
+    ] {
+        let source = SourceUri::parse(text).unwrap();
+        let again = SourceUri::parse(&source.location_with_secrets()).unwrap();
+        // `udp://:5000` reads back with its address written out, which means the same.
+        assert_eq!(source.location(), again.location());
+        assert_eq!(source.credentials(), again.credentials());
+        assert_eq!(source.srt(), again.srt());
+    }
+}
+
+#[test]
+fn a_whep_source_has_a_token_or_a_user_and_shows_neither() {
+    let source = SourceUri::parse("whep://:s3cret@h:8889/cam/whep").unwrap();
+    assert_eq!(source.scheme(), Scheme::Whep);
+    assert_eq!(source.credentials(), Some(("", "s3cret")));
+    assert_eq!(source.to_string(), "whep://***@h:8889/cam/whep");
+    assert_eq!(SourceUri::parse("wheps://h/cam").unwrap().port(), Some(443));
+    let error = SourceUri::parse("whep://bob@h/cam")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("user without a password"), "{error}");
+}

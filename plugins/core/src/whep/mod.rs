@@ -61,6 +61,24 @@ impl CloseReason {
     pub fn of(self, role: Role) -> String {
         format!("the {} {self}", role.label())
     }
+
+    /// The same of a server that we push to.
+    pub fn of_target(self) -> String {
+        let words = match self {
+            Self::NotConnected => {
+                "answered, but no way for media was found (ICE or DTLS failed); are its UDP ports open?"
+            }
+            Self::Silent => "does not report any more",
+            Self::Left => "ended the session",
+            Self::WrongFingerprint => {
+                "showed another certificate than its answer named; the connection was ended"
+            }
+            Self::Failed => "is not reached any more: media stopped in both directions",
+            Self::TooSlow => "was too slow",
+            Self::Stopped => "was left, since the path was stopped",
+        };
+        format!("the target {words}")
+    }
 }
 
 /// What a PATCH asks for.

@@ -8,7 +8,7 @@ use sluice_core::redial::Failure;
 use sluice_core::{Scheme, SourceUri};
 
 use super::{BUILDERS, Command, Operator};
-use crate::failure::{Fault, classify};
+use crate::failure::{Fault, classify, refusal};
 use crate::feed::{Feed, Pace};
 use crate::knock::diagnose;
 use crate::outlet::Outlet;
@@ -104,7 +104,12 @@ impl Item {
 /// Tells how the timestamps of a scheme are to be read.
 const fn pace(scheme: Scheme) -> Pace {
     match scheme {
-        Scheme::Rtsp | Scheme::Rtsps | Scheme::V4l2 | Scheme::Test => Pace::Clock,
+        Scheme::Rtsp
+        | Scheme::Rtsps
+        | Scheme::Whep
+        | Scheme::Wheps
+        | Scheme::V4l2
+        | Scheme::Test => Pace::Clock,
         Scheme::Srt | Scheme::Udp => Pace::Arrival,
         Scheme::Http | Scheme::Https | Scheme::File => Pace::Recorded,
     }
@@ -138,8 +143,10 @@ fn listen(
                     "{subject}: {} ({debug:?})",
                     error.error()
                 );
-                let mut fault = classify(subject, &error.error(), debug.as_deref());
+                let mut fault = refusal(error.details(), &error.error())
+                    .unwrap_or_else(|| classify(subject, &error.error(), debug.as_deref()));
                 if fault.failure == Failure::Unreachable
+                    && fault.retry_after.is_none()
                     && let Some(words) = diagnose(&uri)
                 {
                     fault = Fault::new(fault.failure, format!("{subject} {words}."));

@@ -81,18 +81,21 @@ const H264: &[Row] = &[
     ),
 ];
 
-/// Live VP8.
-const VP8: &[Row] = &[(
-    "vp8enc",
-    &[
-        ("deadline", "1"),
-        ("cpu-used", "8"),
-        ("threads", "1"),
-        ("end-usage", "cbr"),
-        ("target-bitrate", "2000000"),
-        ("lag-in-frames", "0"),
-    ],
-)];
+/// Live VP8. The filter must be there: vp8enc finds no profile while nothing is linked to it.
+const VP8: &[Row] = &[
+    (
+        "vp8enc",
+        &[
+            ("deadline", "1"),
+            ("cpu-used", "8"),
+            ("threads", "1"),
+            ("end-usage", "cbr"),
+            ("target-bitrate", "2000000"),
+            ("lag-in-frames", "0"),
+        ],
+    ),
+    ("capsfilter", &[("caps", "video/x-vp8,profile=(string)0")]),
+];
 
 /// Builds bars with a burnt-in clock as H.264 or VP8, and a 440 Hz tone as Opus.
 pub(super) fn build(plumbing: &Plumbing, _order: &Order, uri: &SourceUri) -> Result<(), Fault> {

@@ -8,6 +8,7 @@ mod known;
 mod network;
 mod rtsp;
 mod trust;
+mod whep;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(crate) struct Order {
     /// SHA-256 of the server's certificate, in lower-case hex.
     pub(crate) fingerprint: Option<String>,
     pub(crate) connect: Duration,
+    /// For sources that find their way by ICE.
+    pub(crate) stun_server: Option<String>,
     pub(crate) clock: gst::Clock,
     pub(crate) base: gst::ClockTime,
 }
@@ -294,6 +297,8 @@ const BUILDERS: &[(Scheme, Build)] = &[
     (Scheme::Udp, network::udp),
     (Scheme::Http, http::build),
     (Scheme::Https, http::build),
+    (Scheme::Whep, whep::build),
+    (Scheme::Wheps, whep::build),
     (Scheme::File, file::build),
     (Scheme::V4l2, device::build),
     (Scheme::Test, known::build),

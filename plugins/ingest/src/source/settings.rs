@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) fingerprint: Option<String>,
     pub(crate) stall: Duration,
     pub(crate) connect: Duration,
+    pub(crate) stun_server: Option<String>,
     /// Why the last value of a property was refused: property and sentence.
     refused: Vec<(String, String)>,
 }
@@ -40,6 +41,7 @@ impl Default for Settings {
             fingerprint: None,
             stall: Duration::from_secs(5),
             connect: Duration::from_secs(10),
+            stun_server: None,
             refused: Vec::new(),
         }
     }
@@ -69,7 +71,7 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     vec![
         string(
             "uri",
-            "rtsp(s)://, srt://, udp://, http(s)://, file://, v4l2://, test:, or the absolute path of a file",
+            "rtsp(s)://, srt://, udp://, http(s)://, whep(s)://, file://, v4l2://, test:, or the absolute path of a file",
         ),
         gst::ParamSpecArray::builder("uris")
             .blurb("Several sources: dialled in order, the first that works plays (see playlist)")
@@ -83,7 +85,7 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
         switch("loop", "Play files again and again, without a seam"),
         millis(
             "latency",
-            "How long late packets are waited for (RTSP, SRT), in milliseconds",
+            "How long late packets are waited for (RTSP, SRT, WHEP), in milliseconds",
             200,
         ),
         glib::ParamSpecEnum::builder::<Transport>("rtsp-transport")
@@ -107,6 +109,10 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             "connect-timeout",
             "How long a source may take until its first data, in milliseconds",
             10_000,
+        ),
+        string(
+            "stun-server",
+            "STUN server for WHEP sources, as stun://HOST:PORT; none by default",
         ),
     ]
 });
@@ -139,6 +145,7 @@ impl Settings {
                 self.fingerprint = text(value).map(|text| fingerprint(&text)).transpose()?
             }
             "stall-timeout" => self.stall = millis(value).max(Duration::from_millis(100)),
+            "stun-server" => self.stun_server = text(value),
             "connect-timeout" => self.connect = millis(value).max(Duration::from_millis(100)),
             _ => {}
         }
@@ -163,6 +170,7 @@ impl Settings {
             "tls-fingerprint" => self.fingerprint.to_value(),
             "stall-timeout" => as_millis(self.stall).to_value(),
             "connect-timeout" => as_millis(self.connect).to_value(),
+            "stun-server" => self.stun_server.to_value(),
             _ => return None,
         })
     }

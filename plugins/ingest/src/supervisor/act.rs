@@ -82,6 +82,7 @@ impl Supervisor {
             ca_file: self.settings.ca_file.clone(),
             fingerprint: self.settings.fingerprint.clone(),
             connect: self.settings.connect,
+            stun_server: self.settings.stun_server.clone(),
             clock,
             base,
         };

@@ -261,9 +261,12 @@ impl Supervisor {
         let Some(source) = self.hang_up_active() else {
             return;
         };
-        let failure = fault.failure;
+        let (failure, retry_after) = (fault.failure, fault.retry_after);
         self.note(fault, source);
         let next = self.redial.on_failed(source, failure, now);
+        if let Some(wait) = retry_after {
+            self.redial.hold(source, now + wait);
+        }
         if next.is_none() {
             self.announce_wait(now);
         }

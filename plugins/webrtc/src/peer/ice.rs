@@ -10,6 +10,11 @@ pub(super) fn set_up(webrtcbin: &gst::Element, transport: &Transport) {
     if let Some(server) = &transport.stun_server {
         webrtcbin.set_property("stun-server", server);
     }
+    for server in &transport.turn_servers {
+        if !webrtcbin.emit_by_name::<bool>("add-turn-server", &[&server.0]) {
+            tracing::warn!("webrtcbin does not take a TURN server");
+        }
+    }
     // Comes as a floating reference: touched once, here (F12).
     let agent = webrtcbin.property::<glib::Object>("ice-agent");
     let ports = &transport.udp_ports;

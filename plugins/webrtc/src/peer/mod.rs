@@ -87,30 +87,19 @@ impl Peer {
         pipeline.use_clock(Some(&time.clock));
         pipeline.set_base_time(time.base_time);
         pipeline.set_start_time(gst::ClockTime::NONE);
-        let webrtcbin = gst::ElementFactory::make("webrtcbin")
-            .property("bundle-policy", WebRTCBundlePolicy::MaxBundle)
-            .property("latency", latency_ms)
-            .build()
-            .map_err(|_missing| "the element webrtcbin is not installed".to_owned())?;
-        ice::set_up(&webrtcbin, transport);
         let peer = Self {
             pipeline,
-            webrtcbin,
+            webrtcbin: make_webrtcbin(transport, certificate, latency_ms)?,
             restarts: Arc::default(),
             last_flight: flight::LastFlight::default(),
         };
         let last_flight = peer.last_flight.clone();
-        peer.on_inner_element(move |element, factory| match factory {
-            "dtlssrtpdec" => element.set_property("pem", &certificate.pem),
-            // A buffer with a time ahead of the clock would hold up the fan-out thread; the fan-out
-            // itself paces what is cached, and live buffers are never early.
-            "clocksync" => element.set_property("sync", false),
-            "nicesink" => {
-                if let Some(sink) = element.static_pad("sink") {
-                    last_flight.watch(&sink);
-                }
+        peer.on_inner_element(move |element, factory| {
+            if factory == "nicesink"
+                && let Some(sink) = element.static_pad("sink")
+            {
+                last_flight.watch(&sink);
             }
-            _ => {}
         });
         peer.pipeline
             .add(&peer.webrtcbin)
@@ -162,14 +151,7 @@ impl Peer {
         &self,
         act: impl Fn(&gst::Element, &str) + Send + Sync + 'static,
     ) {
-        let Some(bin) = self.webrtcbin.downcast_ref::<gst::Bin>() else {
-            return;
-        };
-        bin.connect_deep_element_added(move |_webrtcbin, _parent, element| {
-            if let Some(factory) = element.factory() {
-                act(element, &factory.name());
-            }
-        });
+        on_inner_element(&self.webrtcbin, act);
     }
 
     /// Calls `act` with each new state of the connection.
@@ -189,17 +171,7 @@ impl Peer {
     /// Calls `act` at the peer's `close_notify`. webrtcbin's own connection state does not follow it. To be
     /// called once the peer is connected.
     pub(crate) fn on_goodbye(&self, act: impl Fn() + Send + Sync + 'static) {
-        let Some(dtlsdec) = self.inner("dtlsdec") else {
-            return;
-        };
-        dtlsdec.connect_notify(Some("connection-state"), move |dtlsdec, _| {
-            let state = dtlsdec.property_value("connection-state");
-            let closed = glib::EnumValue::from_value(&state)
-                .is_some_and(|(_class, state)| state.nick() == "closed");
-            if closed {
-                act();
-            }
-        });
+        on_goodbye(&self.webrtcbin, act);
     }
 
     /// Says whether the certificate that the peer showed is the one that its offer named.
@@ -212,6 +184,71 @@ impl Peer {
     pub(crate) fn inner(&self, factory: &str) -> Option<gst::Element> {
         find(self.webrtcbin.downcast_ref::<gst::Bin>()?, factory)
     }
+}
+
+/// Makes a webrtcbin, set as its defaults should be.
+pub(crate) fn make_webrtcbin(
+    transport: &Transport,
+    certificate: &'static Certificate,
+    latency_ms: u32,
+) -> Result<gst::Element, String> {
+    let webrtcbin = gst::ElementFactory::make("webrtcbin")
+        .property("bundle-policy", WebRTCBundlePolicy::MaxBundle)
+        .property("latency", latency_ms)
+        .build()
+        .map_err(|_missing| "the element webrtcbin is not installed".to_owned())?;
+    ice::set_up(&webrtcbin, transport);
+    on_inner_element(&webrtcbin, move |element, factory| match factory {
+        "dtlssrtpdec" => element.set_property("pem", &certificate.pem),
+        // A buffer with a time ahead of the clock would hold up the fan-out thread; the fan-out
+        // itself paces what is cached, and live buffers are never early.
+        "clocksync" => element.set_property("sync", false),
+        _ => {}
+    });
+    Ok(webrtcbin)
+}
+
+/// Calls `act` with each element that comes to be deep in a webrtcbin, and the name of its factory.
+pub(crate) fn on_inner_element(
+    webrtcbin: &gst::Element,
+    act: impl Fn(&gst::Element, &str) + Send + Sync + 'static,
+) {
+    let Some(bin) = webrtcbin.downcast_ref::<gst::Bin>() else {
+        return;
+    };
+    bin.connect_deep_element_added(move |_webrtcbin, _parent, element| {
+        if let Some(factory) = element.factory() {
+            act(element, &factory.name());
+        }
+    });
+}
+
+/// Calls `act` at the peer's `close_notify`; once connected.
+pub(crate) fn on_goodbye(webrtcbin: &gst::Element, act: impl Fn() + Send + Sync + 'static) {
+    let Some(dtlsdec) = webrtcbin
+        .downcast_ref::<gst::Bin>()
+        .and_then(|bin| find(bin, "dtlsdec"))
+    else {
+        return;
+    };
+    dtlsdec.connect_notify(Some("connection-state"), move |dtlsdec, _| {
+        let state = dtlsdec.property_value("connection-state");
+        let closed = glib::EnumValue::from_value(&state)
+            .is_some_and(|(_class, state)| state.nick() == "closed");
+        if closed {
+            act();
+        }
+    });
+}
+
+/// Offers what a webrtcbin's transceivers want, as webrtcbin writes it, with all candidates. Blocks.
+pub(crate) fn offer_whole(webrtcbin: &gst::Element) -> Result<String, String> {
+    negotiate::offer_whole(webrtcbin)
+}
+
+/// Takes the answer to such an offer. Blocks for some milliseconds.
+pub(crate) fn accept(webrtcbin: &gst::Element, answer: &str) -> Result<(), String> {
+    negotiate::accept(webrtcbin, answer)
 }
 
 /// Mends webrtcbin's answer.
@@ -233,7 +270,7 @@ fn finished(
 }
 
 /// Finds an element deep in a bin.
-fn find(bin: &gst::Bin, factory: &str) -> Option<gst::Element> {
+pub(crate) fn find(bin: &gst::Bin, factory: &str) -> Option<gst::Element> {
     let mut elements = bin.iterate_recurse();
     while let Ok(Some(element)) = elements.next() {
         if element.factory().is_some_and(|f| f.name() == factory) {

@@ -20,6 +20,14 @@ pub(super) fn answer(
     handshake: Handshake,
 ) -> Result<String, String> {
     let deadline = Instant::now() + BUDGET;
+    gathered(webrtcbin, || respond(webrtcbin, offer, handshake, deadline))
+}
+
+/// Does what begins the gathering of candidates, waits for them, and gives webrtcbin's description with them.
+fn gathered(
+    webrtcbin: &gst::Element,
+    begin: impl FnOnce() -> Result<String, String>,
+) -> Result<String, String> {
     let (gathered, gathering_ends) = mpsc::sync_channel(1);
     let watch = webrtcbin.connect_notify(Some("ice-gathering-state"), move |webrtcbin, _| {
         let state = webrtcbin.property::<WebRTCICEGatheringState>("ice-gathering-state");
@@ -28,7 +36,7 @@ pub(super) fn answer(
             let _sent = gathered.try_send(());
         }
     });
-    respond(webrtcbin, offer, handshake, deadline)?;
+    begin()?;
     if gathering_ends.recv_timeout(GATHERING).is_err() {
         tracing::warn!("gathering candidates did not end in time");
     }
@@ -61,6 +69,11 @@ pub(super) fn offer(webrtcbin: &gst::Element) -> Result<String, String> {
     let offer = offer.to_value();
     call(webrtcbin, "set-local-description", offer, deadline)?;
     Ok(text)
+}
+
+/// Makes an offer, gathers, and gives it with its candidates.
+pub(super) fn offer_whole(webrtcbin: &gst::Element) -> Result<String, String> {
+    gathered(webrtcbin, || offer(webrtcbin))
 }
 
 /// Sets the answer to what `offer` gave.

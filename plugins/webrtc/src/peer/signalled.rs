@@ -71,6 +71,22 @@ impl Peer {
         Ok(sluice_core::sdp::finish(&completed(&offer, parts), &edit))
     }
 
+    /// Offers what its pads carry, with all candidates. Blocks until they are gathered, some seconds at most.
+    pub(crate) fn offer_whole(
+        &self,
+        parts: &[Part],
+        certificate: &Certificate,
+        transport: &Transport,
+    ) -> Result<String, String> {
+        let offer = negotiate::offer_whole(&self.webrtcbin)?;
+        let edit = AnswerEdit {
+            handshake: Handshake::Open,
+            trickles: false,
+            ..edit(Some(certificate), transport)
+        };
+        Ok(sluice_core::sdp::finish(&completed(&offer, parts), &edit))
+    }
+
     /// Takes the answer to our offer. Blocks for some milliseconds.
     pub(crate) fn accept(&self, answer: &str) -> Result<(), String> {
         negotiate::accept(&self.webrtcbin, &without_useless_candidates(answer))

@@ -245,7 +245,7 @@ impl std::fmt::Debug for Ingress {
 
 /// Ends the way of what a probe looks at. With `PadProbeReturn::Drop` the core would unref what the binding has
 /// taken out already, and say so with a critical warning each time.
-fn swallow(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
+pub(crate) fn swallow(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
     drop(info.data.take());
     info.flow_res = Ok(gst::FlowSuccess::Ok);
     gst::PadProbeReturn::Handled

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gst::prelude::*;
 use sluice_core::whep::CloseReason;
 
-use super::{Phase, Session};
+use super::{Audience, Phase, Session};
 use crate::peer::Signal;
 use crate::worker;
 
@@ -42,7 +42,10 @@ impl Session {
                 }
             }
         };
-        tracing::info!(viewer = %self.id, why, "viewer leaves");
+        match self.audience {
+            Audience::Viewer => tracing::info!(viewer = %self.id, why, "viewer leaves"),
+            Audience::Target => tracing::debug!(session = %self.id, why, "push ends"),
+        }
         if let Some(signals) = &self.signals {
             let why = why.to_owned();
             signals.tell(Signal::Ended { why });

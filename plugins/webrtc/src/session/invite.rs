@@ -9,7 +9,7 @@ use sluice_core::{Kind, Problem, SessionId, Track, invitation};
 
 use super::build::{self, Section};
 use super::join::{lanes, tracks};
-use super::{Beginning, Phase, Session};
+use super::{Audience, Beginning, Phase, Session};
 use crate::fanout::{Class, Member};
 use crate::peer::{
     Places, Signals, Time, make_session, our_certificate, random_names, unavailable,
@@ -62,7 +62,8 @@ pub(crate) async fn invite(producer: Arc<Producer>, signals: Signals) -> Result<
     .await
 }
 
-fn section(mline: usize, part: &Part, offered: &[Offered]) -> Option<Section> {
+/// Gives what webrtcbin needs for one part of our offer.
+pub(super) fn section(mline: usize, part: &Part, offered: &[Offered]) -> Option<Section> {
     let offered = offered.get(part.track)?;
     let video = part.kind() == Kind::Video;
     Some(Section {
@@ -97,6 +98,7 @@ impl Order {
         let built =
             build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
         let beginning = Beginning {
+            audience: Audience::Viewer,
             member: Member::new(self.id.clone(), lanes(&self.sections, &built.pads)),
             built,
             codecs: self.parts.iter().map(|part| part.codec).collect(),

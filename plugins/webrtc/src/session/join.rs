@@ -10,7 +10,7 @@ use sluice_core::whip::{MID, TWCC};
 use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
 
 use super::build::{self, Section};
-use super::{Beginning, Session};
+use super::{Audience, Beginning, Session};
 use crate::fanout::{Class, Lane, Member};
 use crate::peer::{
     Places, Signals, Time, make_session, our_certificate, random_names, unavailable, with_formats,
@@ -170,6 +170,7 @@ impl Order {
             build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
         let lanes = lanes(&self.sections, &built.pads);
         let beginning = Beginning {
+            audience: Audience::Viewer,
             member: Member::new(self.id.clone(), lanes),
             built,
             codecs: self.codecs.clone(),

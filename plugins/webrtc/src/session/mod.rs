@@ -1,10 +1,11 @@
-//! One viewer's session: from its offer to its end.
+//! One viewer's session, or that of a server that we push to: from the offer to its end.
 
 mod around_fec;
 mod build;
 mod close;
 mod invite;
 mod join;
+mod push;
 mod stats;
 mod trickle;
 
@@ -27,6 +28,7 @@ use crate::viewers::ViewerEvent;
 use build::Built;
 pub(crate) use invite::invite;
 pub(crate) use join::join;
+pub(crate) use push::{Outgoing, push};
 
 /// Where a session is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,25 @@ enum Phase {
     Closed,
 }
 
+/// Whom media go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Who asked for them.
+    Viewer,
+    /// A server that we asked to take them.
+    Target,
+}
+
+impl Audience {
+    /// Says who went, and why.
+    fn ended(self, reason: CloseReason) -> String {
+        match self {
+            Self::Viewer => reason.of(Role::Viewer),
+            Self::Target => reason.of_target(),
+        }
+    }
+}
+
 type Waiter = Box<dyn FnOnce() + Send>;
 
 struct State {
@@ -54,6 +75,7 @@ struct State {
 
 /// What a session begins with.
 struct Beginning {
+    audience: Audience,
     member: Arc<Member>,
     built: Built,
     codecs: Vec<Codec>,
@@ -69,9 +91,10 @@ struct Beginning {
     created: Instant,
 }
 
-/// One viewer's session.
+/// One viewer's or target's session.
 pub(crate) struct Session {
     id: SessionId,
+    audience: Audience,
     /// Of the tracks that the viewer is sent.
     codecs: Vec<Codec>,
     producer: Weak<Producer>,
@@ -104,7 +127,7 @@ pub(crate) fn look(now: Instant) {
     };
     for session in sessions {
         if let Some(reason) = session.overdue(now) {
-            session.close(&reason.of(Role::Viewer));
+            session.end(reason);
         }
     }
 }
@@ -113,6 +136,11 @@ impl Session {
     /// Gives the session's name.
     pub(crate) const fn id(&self) -> &SessionId {
         &self.id
+    }
+
+    /// Says whom media go to.
+    pub(crate) const fn audience(&self) -> Audience {
+        self.audience
     }
 
     /// Says whether the viewer is sent this track.
@@ -140,6 +168,10 @@ impl Session {
             }
             state.phase = Phase::Playing { first_picture };
         }
+        if self.audience == Audience::Target {
+            tracing::debug!(session = %self.id, ?first_picture, "pictures are pushed");
+            return;
+        }
         tracing::info!(viewer = %self.id, ?first_picture, "viewer plays");
         if let Some(producer) = self.producer.upgrade() {
             producer.tell(ViewerEvent::Playing {
@@ -152,6 +184,7 @@ impl Session {
     /// Puts a built pipeline under watch.
     fn new(producer: &Arc<Producer>, beginning: Beginning) -> Arc<Self> {
         let Beginning {
+            audience,
             member,
             built,
             codecs,
@@ -165,6 +198,7 @@ impl Session {
         } = beginning;
         let session = Arc::new(Self {
             id: member.id.clone(),
+            audience,
             codecs,
             producer: Arc::downgrade(producer),
             member,
@@ -207,8 +241,14 @@ impl Session {
         tracing::debug!(viewer = %self.id, ?state, "connection");
         match state {
             ConnectionState::Connected => self.on_connected(),
-            ConnectionState::Failed => self.close(&CloseReason::Failed.of(Role::Viewer)),
-            ConnectionState::Closed => self.close(&CloseReason::Left.of(Role::Viewer)),
+            // A target that never was there was not lost.
+            ConnectionState::Failed
+                if self.audience == Audience::Target && self.is_connecting() =>
+            {
+                self.end(CloseReason::NotConnected);
+            }
+            ConnectionState::Failed => self.end(CloseReason::Failed),
+            ConnectionState::Closed => self.end(CloseReason::Left),
             // Disconnected may become connected again; the silence is counted.
             ConnectionState::New
             | ConnectionState::Connecting
@@ -221,7 +261,7 @@ impl Session {
         let certificate = self.certificate.get();
         if !certificate.is_some_and(|named| self.peer.is_who_it_said(named)) {
             tracing::warn!(viewer = %self.id, "the certificate is not the one that its description named");
-            self.close(&CloseReason::WrongFingerprint.of(Role::Viewer));
+            self.end(CloseReason::WrongFingerprint);
             return;
         }
         {
@@ -256,11 +296,15 @@ impl Session {
         drop(state);
     }
 
+    fn end(self: &Arc<Self>, reason: CloseReason) {
+        self.close(&self.audience.ended(reason));
+    }
+
     fn watch_goodbye(self: &Arc<Self>) {
         let session = Arc::downgrade(self);
         self.peer.on_goodbye(move || {
             if let Some(session) = session.upgrade() {
-                session.close(&CloseReason::Left.of(Role::Viewer));
+                session.end(CloseReason::Left);
             }
         });
     }

@@ -9,12 +9,14 @@ use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 use sluice_core::Kind;
 
+use super::forward::Forward;
 use super::input::Input;
 use super::settings::Settings;
 use super::signals;
 use crate::listen::{Listener, OnePath};
 use crate::own_server::{OwnServer, number};
 use crate::producer::Producer;
+use crate::push::{Push, Pushing, Target};
 use crate::viewers::Viewers;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -31,6 +33,7 @@ struct State {
     inputs: BTreeMap<String, Arc<Input>>,
     next_id: usize,
     listener: Option<Listener>,
+    pushing: Vec<Pushing>,
 }
 
 // Lock order: settings, then state.
@@ -52,8 +55,18 @@ impl WhepSink {
         Viewers::new(&self.producer())
     }
 
+    pub(super) fn push_to(&self, targets: Vec<Target>) -> Vec<Push> {
+        let pushes: Vec<_> = targets.into_iter().map(Push::new).collect();
+        self.settings.lock().forward.pushes.clone_from(&pushes);
+        pushes
+    }
+
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.settings.lock().clone();
+        let pushes = settings
+            .forward
+            .checked()
+            .map_err(|sentence| gst::error_msg!(gst::ResourceError::Settings, ["{sentence}"]))?;
         self.producer().start(settings.limits()).map_err(|error| {
             gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["no thread: {error}"])
         })?;
@@ -63,12 +76,23 @@ impl WhepSink {
             .listen(self.obj().upcast_ref(), *CAT, watching)
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ["{error}"]))?;
         self.state.lock().listener = listener;
+        for push in &pushes {
+            let pushing = Pushing::start(self.obj().upcast_ref(), &self.producer(), push);
+            let pushing = pushing.map_err(|error| {
+                gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["no thread: {error}"])
+            })?;
+            self.state.lock().pushing.push(pushing);
+        }
         Ok(())
     }
 
     fn stop(&self) {
-        let listener = self.state.lock().listener.take();
+        let (listener, pushing) = {
+            let mut state = self.state.lock();
+            (state.listener.take(), std::mem::take(&mut state.pushing))
+        };
         drop(listener);
+        Pushing::stop_all(pushing);
         self.producer().stop("the source is going away");
     }
 
@@ -125,6 +149,7 @@ impl ObjectImpl for WhepSink {
             "max-viewers" => settings.max_viewers = number(),
             "group-bytes" => settings.set_group_bytes(number()),
             "group-span" => settings.set_group_span_ms(number()),
+            name if settings.forward.set(name, value) => {}
             name => {
                 if let Err(why) = settings.server.set(name, value) {
                     gst::warning!(CAT, imp = self, "{name} ignored: {why}");
@@ -150,6 +175,7 @@ impl ObjectImpl for WhepSink {
             "group-span" => settings.group_span_ms().to_value(),
             name => {
                 let value = settings.server.get(name);
+                let value = value.or_else(|| settings.forward.get(name));
                 value.unwrap_or_else(|| pspec.default_value().clone())
             }
         }
@@ -159,6 +185,7 @@ impl ObjectImpl for WhepSink {
 fn properties() -> Vec<glib::ParamSpec> {
     let defaults = Settings::default();
     let mut all = OwnServer::properties("WHEP", "viewers");
+    all.extend(Forward::properties());
     all.extend([
         number(
             "max-viewers",

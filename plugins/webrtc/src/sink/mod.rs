@@ -1,5 +1,6 @@
 //! `sluicewhepsink`: one producer, many WHEP viewers.
 
+mod forward;
 mod imp;
 mod input;
 mod judge;
@@ -10,6 +11,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use crate::push::{Push, Target};
 use crate::viewers::Viewers;
 
 glib::wrapper! {
@@ -23,6 +25,11 @@ impl WhepSink {
     /// Gives a handle to its viewers. It may be kept longer than the element; then it finds nobody.
     pub fn viewers(&self) -> Viewers {
         self.imp().viewers()
+    }
+
+    /// Sets whom to push to, and gives a handle for each; in place of the property `forward`, and in READY or NULL only.
+    pub fn push_to(&self, targets: Vec<Target>) -> Vec<Push> {
+        self.imp().push_to(targets)
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sluice_core::GroupLimits;
 
+use super::forward::Forward;
 use crate::own_server::OwnServer;
 use crate::producer::Limits;
 
@@ -13,6 +14,7 @@ pub(super) struct Settings {
     pub(super) server: OwnServer,
     pub(super) max_viewers: u32,
     pub(super) group: GroupLimits,
+    pub(super) forward: Forward,
 }
 
 impl Settings {
