@@ -1,5 +1,5 @@
 //! The stock elements of gst-plugin-webrtc at a gateway's `/ws`, statically linked: `webrtcsrc` watches a path,
-//! `webrtcsink` publishes to one; beside them `whepclientsrc`, to compare with.
+//! `webrtcsink` publishes to one; beside them `whepclientsrc` and `whipclientsink`, at its WHEP and WHIP.
 //!
 //! Says once a second what was decoded, as JSON: `{"video":…,"audio":…,"first_ms":…,"rows":[[[r,g,b],…],…]}`. Ends with
 //! an error of the pipeline.
@@ -19,7 +19,7 @@ use sluice_tests::picture;
 #[derive(Debug, Parser)]
 struct Options {
     what: What,
-    /// Of the socket, or of the path's WHEP.
+    /// Of the socket, or of the path's WHEP or WHIP.
     url: String,
     /// Of the gateway.
     #[arg(default_value = "cam")]
@@ -40,6 +40,7 @@ enum What {
     Watch,
     Publish,
     Whep,
+    Whip,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +61,7 @@ fn main() -> Result<(), Failed> {
     let decoded = Arc::<Mutex<Decoded>>::default();
     match options.what {
         What::Watch | What::Whep => watch(&pipeline, &options, &decoded)?,
-        What::Publish => publish(&pipeline, &options)?,
+        What::Publish | What::Whip => publish(&pipeline, &options)?,
     }
     pipeline.set_state(gst::State::Playing)?;
     let bus = pipeline.bus().ok_or("a pipeline has a bus")?;
@@ -113,13 +114,23 @@ fn signal(element: &gst::Element, options: &Options, pairs: &[(&str, &str)]) -> 
 }
 
 fn publish(pipeline: &gst::Pipeline, options: &Options) -> Result<(), Failed> {
-    let sink = add(pipeline, "webrtcsink")?;
-    let meta = gst::Structure::builder("meta")
-        .field("name", &options.path)
-        .build();
-    sink.set_property("meta", meta);
+    let sink = match options.what {
+        What::Whip => {
+            let sink = add(pipeline, "whipclientsink")?;
+            signal(&sink, options, &[("whip-endpoint", &options.url)])?;
+            sink
+        }
+        What::Publish | What::Watch | What::Whep => {
+            let sink = add(pipeline, "webrtcsink")?;
+            let meta = gst::Structure::builder("meta")
+                .field("name", &options.path)
+                .build();
+            sink.set_property("meta", meta);
+            signal(&sink, options, &[("uri", &options.url)])?;
+            sink
+        }
+    };
     sink.set_property_from_str("video-caps", &options.codec);
-    signal(&sink, options, &[("uri", &options.url)])?;
     let picture = add(pipeline, "videotestsrc")?;
     picture.set_property("is-live", true);
     let size = add(pipeline, "capsfilter")?;
@@ -149,7 +160,7 @@ fn watch(
             signal(&source, options, &[("whep-endpoint", &options.url)])?;
             source
         }
-        What::Watch | What::Publish => {
+        What::Watch | What::Publish | What::Whip => {
             let source = add(pipeline, "webrtcsrc")?;
             let pairs = [("uri", &*options.url), ("producer-peer-id", &options.path)];
             signal(&source, options, &pairs)?;

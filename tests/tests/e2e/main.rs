@@ -23,6 +23,7 @@ mod presets;
 mod publish;
 mod publishers;
 mod redial;
+mod relay;
 mod restart;
 mod signalling;
 mod soak;
