@@ -437,3 +437,23 @@ fn sender_report(peer: &Peer, ssrc: u32) -> Option<(u64, u32)> {
         )
     })
 }
+
+/// gst-launch links the tracks of a source that come at one moment from a thread each.
+#[test]
+fn pads_that_are_asked_for_at_one_moment_have_names_of_their_own() {
+    const AT_ONCE: usize = 8;
+    support::init();
+    for _ in 0..50 {
+        let sink = gst::ElementFactory::make("sluicewhepsink").build().unwrap();
+        let start = std::sync::Barrier::new(AT_ONCE);
+        let ask = || {
+            start.wait();
+            sink.request_pad_simple("video_%u").unwrap().name()
+        };
+        let names: std::collections::BTreeSet<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(names.len(), AT_ONCE, "{names:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The element: pads, properties, states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use gst::glib;
@@ -31,6 +31,8 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct State {
     /// By pad name; with the number that the producer knows it by.
     inputs: BTreeMap<String, Arc<Input>>,
+    /// Names of pads that are being made.
+    reserved: BTreeSet<String>,
     next_id: usize,
     listener: Option<Listener>,
     pushing: Vec<Pushing>,
@@ -107,13 +109,15 @@ impl WhepSink {
     /// Gives the lowest free name if none was asked for.
     fn name_for(state: &State, kind: Kind, asked: Option<&str>) -> Option<(String, u32)> {
         let prefix = kind.label();
+        let is_free =
+            |name: &str| !state.inputs.contains_key(name) && !state.reserved.contains(name);
         if let Some(name) = asked {
             let number = name.strip_prefix(prefix)?.strip_prefix('_')?.parse().ok()?;
-            return (!state.inputs.contains_key(name)).then(|| (name.to_owned(), number));
+            return is_free(name).then(|| (name.to_owned(), number));
         }
         (0..u32::MAX)
             .map(|number| (format!("{prefix}_{number}"), number))
-            .find(|(name, _)| !state.inputs.contains_key(name))
+            .find(|(name, _)| is_free(name))
     }
 }
 
@@ -273,19 +277,21 @@ impl ElementImpl for WhepSink {
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
         let kind = Self::kind_of(template);
+        let mut ssrc = [0; 4];
+        // Without randomness every id would be guessable too: nothing is served.
+        getrandom::fill(&mut ssrc).ok()?;
+        // gst-launch links tracks that come at one moment from a thread each: both may ask for the same pad.
         let (name, number, id) = {
             let mut state = self.state.lock();
             let (name, number) = Self::name_for(&state, kind, name)?;
             state.next_id += 1;
+            state.reserved.insert(name.clone());
             (name, number, state.next_id)
         };
         let ghost = gst::GhostPad::builder_from_template(template)
             .name(&name)
             .build();
         let producer = self.producer();
-        let mut ssrc = [0; 4];
-        // Without randomness every id would be guessable too: nothing is served.
-        getrandom::fill(&mut ssrc).ok()?;
         let ssrc = u32::from_be_bytes(ssrc);
         producer.add_input(
             id,
@@ -300,7 +306,11 @@ impl ElementImpl for WhepSink {
             },
         );
         let input = Input::new(id, kind, ssrc, self.obj().upcast_ref(), &ghost, producer);
-        self.state.lock().inputs.insert(name, input);
+        {
+            let mut state = self.state.lock();
+            state.reserved.remove(&name);
+            state.inputs.insert(name, input);
+        }
         ghost.set_active(true).ok()?;
         self.obj().add_pad(&ghost).ok()?;
         Some(ghost.upcast())
