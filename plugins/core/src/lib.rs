@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod bitstream;
+pub mod breaker;
 pub mod catchup;
 pub mod dtls;
 pub mod group;
@@ -17,6 +18,7 @@ pub mod problem;
 pub mod redact;
 pub mod redial;
 pub mod relay;
+pub mod rtcp;
 pub mod sdp;
 pub mod signalling;
 pub mod source;
@@ -28,6 +30,7 @@ pub mod whep;
 pub mod whip;
 
 pub use bitstream::{Sps, av1, h264, h265, vp8, vp9};
+pub use breaker::{Breaker, Outgoing, Tripped};
 pub use catchup::CatchUp;
 pub use group::{GroupCache, GroupLimits};
 pub use ice::{IceCredentials, IceSource};

@@ -48,6 +48,9 @@ pub enum CloseReason {
     /// The transport broke.
     #[error("lost its connection")]
     Failed,
+    /// What is sent does not come through, for long.
+    #[error("has a network that cannot carry the stream")]
+    Congested,
     /// It could not keep up.
     #[error("was too slow")]
     TooSlow,

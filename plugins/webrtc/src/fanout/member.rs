@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use sluice_core::SessionId;
+use sluice_core::{Outgoing, SessionId};
 
 use super::headers::Class;
 
@@ -18,10 +18,37 @@ pub(crate) struct Lane {
     pub(crate) video: bool,
     /// Of the RTP timestamps, in Hz.
     pub(crate) clock_rate: u32,
+    /// Of its packets.
+    pub(crate) ssrc: u32,
+    /// What of it was sent.
+    pub(crate) sent: Passed,
     /// How its packets look.
     pub(crate) class: Class,
     /// The sink pad of the viewer's webrtcbin.
     pub(crate) pad: gst::Pad,
+}
+
+/// What was sent of one track.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Passed {
+    /// Counts one frame.
+    pub(super) fn add(&self, packets: usize, bytes: usize) {
+        self.packets.fetch_add(packets as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Gives what was counted.
+    pub(crate) fn so_far(&self) -> Outgoing {
+        Outgoing {
+            packets: self.packets.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+        }
+    }
 }
 
 /// What was sent to a viewer, and when.

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use sluice_core::{GroupLimits, SessionId};
 
 pub(crate) use headers::Class;
-pub(crate) use member::{Lane, Member};
+pub(crate) use member::{Lane, Member, Passed};
 use queue::{Item, Queue};
 use watchdog::Pushing;
 pub(crate) use watchdog::{is_watched, look};

@@ -8,7 +8,7 @@ use gst::prelude::*;
 use parking_lot::{Condvar, Mutex};
 use sluice_core::{GroupLimits, SessionId};
 
-use super::{Class, FanOut, Lane, Member, Notice};
+use super::{Class, FanOut, Lane, Member, Notice, Passed};
 use crate::packetize::{Frame, Packet};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,6 +47,8 @@ fn member(name: u8, pad: gst::Pad) -> Arc<Member> {
         track: 1,
         video: true,
         clock_rate: 90_000,
+        ssrc: 7,
+        sent: Passed::default(),
         class: Class {
             payload_type: 102,
             mid: None,

@@ -243,6 +243,7 @@ impl Pusher<'_> {
             return false;
         }
         member.sent.add(packets, bytes, now);
+        lane.sent.add(packets, bytes);
         true
     }
 }

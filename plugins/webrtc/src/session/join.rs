@@ -11,7 +11,7 @@ use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
 
 use super::build::{self, Section};
 use super::{Audience, Beginning, Session};
-use crate::fanout::{Class, Lane, Member};
+use crate::fanout::{Class, Lane, Member, Passed};
 use crate::peer::{
     Places, Signals, Time, make_session, our_certificate, random_names, unavailable, with_formats,
 };
@@ -101,6 +101,8 @@ pub(super) fn lanes(sections: &[Section], pads: &[gst::Pad]) -> Vec<Lane> {
         track: section.track,
         video: section.video,
         clock_rate: section.clock_rate,
+        ssrc: section.ssrc,
+        sent: Passed::default(),
         class: section.class.clone(),
         pad: pad.clone(),
     });

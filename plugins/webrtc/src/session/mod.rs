@@ -6,6 +6,7 @@ mod close;
 mod invite;
 mod join;
 mod push;
+mod reports;
 mod stats;
 mod trickle;
 
@@ -319,26 +320,6 @@ impl Session {
         if let Some(pad) = pad {
             pad.send_event(gst::event::Latency::new(gst::ClockTime::ZERO));
         }
-    }
-
-    /// Every RTCP packet of the viewer is a sign of life.
-    fn watch_reports(self: &Arc<Self>) {
-        let pad = self
-            .peer
-            .inner("dtlssrtpdec")
-            .and_then(|dtlssrtpdec| dtlssrtpdec.static_pad("rtcp_src"));
-        let Some(pad) = pad else {
-            tracing::warn!(viewer = %self.id, "no RTCP pad to listen at");
-            return;
-        };
-        let session = Arc::downgrade(self);
-        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-        pad.add_probe(types, move |_pad, _info| {
-            if let Some(session) = session.upgrade() {
-                session.hear();
-            }
-            gst::PadProbeReturn::Ok
-        });
     }
 
     fn watch_key_frame_requests(self: &Arc<Self>) {

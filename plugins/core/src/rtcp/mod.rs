@@ -1,0 +1,161 @@
+//! What a viewer's RTCP says of what it was sent: the report blocks (RFC 3550, 6.4).
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+/// RFC 3550, 12.1.
+const SENDER_REPORT: u8 = 200;
+const RECEIVER_REPORT: u8 = 201;
+/// The first four bytes of every RTCP packet.
+const HEADER: usize = 4;
+/// What stands before the report blocks: the sender's SSRC, and in a sender report five words more.
+const RECEIVER_HEAD: usize = 4;
+const SENDER_HEAD: usize = 24;
+const BLOCK: usize = 24;
+/// From 1900 to 1970, in seconds.
+const NTP_EPOCH: u64 = 2_208_988_800;
+
+/// What a receiver says of one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportBlock {
+    /// The stream.
+    pub ssrc: u32,
+    /// Packets lost since the beginning; duplicates make it smaller.
+    pub lost: i32,
+    /// The highest sequence number that came, extended by the count of wraps.
+    pub highest: u32,
+    /// The middle 32 bits of the NTP time in the last sender report that came; 0 if none did.
+    pub last_sr: u32,
+    /// Since that report came, in 1/65536 s.
+    pub delay: u32,
+}
+
+impl ReportBlock {
+    /// Gives the round trip, if the receiver knows a sender report of ours. `ntp` is this moment, as
+    /// [`ntp_middle`] gives it, by the clock of the sender reports.
+    pub fn round_trip(&self, ntp: u32) -> Option<Duration> {
+        if self.last_sr == 0 {
+            return None;
+        }
+        let trip = ntp.wrapping_sub(self.last_sr).wrapping_sub(self.delay);
+        // A clock that was set back in between makes it negative: as good as unknown.
+        let trip = i32::try_from(trip).ok()?;
+        Some(Duration::from_secs_f64(f64::from(trip) / 65_536.0))
+    }
+}
+
+/// Why RTCP cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RtcpError {
+    /// No version 2, or too short for a header.
+    #[error("this is no RTCP")]
+    NoRtcp,
+    /// A packet is longer than what came.
+    #[error("an RTCP packet is shorter than it says")]
+    Short,
+    /// More report blocks are announced than have room.
+    #[error("an RTCP report has fewer blocks than it says")]
+    Blocks,
+    /// Padding in the middle, of no length, or longer than its packet.
+    #[error("the padding of an RTCP packet is not right")]
+    Padding,
+}
+
+/// Reads all report blocks of a compound or reduced-size packet (RFC 5506); packets of other types are passed over.
+///
+/// # Errors
+///
+/// If a length lies. Nothing of such a packet counts.
+pub fn report_blocks(mut bytes: &[u8]) -> Result<Vec<ReportBlock>, RtcpError> {
+    let mut blocks = Vec::new();
+    loop {
+        let (packet, rest) = split(bytes)?;
+        let head = match packet.kind {
+            SENDER_REPORT => SENDER_HEAD,
+            RECEIVER_REPORT => RECEIVER_HEAD,
+            _ => 0,
+        };
+        if head > 0 {
+            let wanted = usize::from(packet.count) * BLOCK;
+            let body = packet.body.get(head..head + wanted);
+            let body = body.ok_or(RtcpError::Blocks)?;
+            blocks.extend(body.chunks_exact(BLOCK).filter_map(block));
+        }
+        if rest.is_empty() {
+            return Ok(blocks);
+        }
+        if packet.padded {
+            // Only the last one may be (RFC 3550, 6.4.1).
+            return Err(RtcpError::Padding);
+        }
+        bytes = rest;
+    }
+}
+
+/// Gives the middle 32 bits of an NTP time (RFC 3550, 4).
+pub fn ntp_middle(since_1970: Duration) -> u32 {
+    let seconds = since_1970.as_secs().wrapping_add(NTP_EPOCH);
+    let fraction = (u64::from(since_1970.subsec_nanos()) << 16) / 1_000_000_000;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the middle is what is wanted"
+    )]
+    let middle = ((seconds << 16) | fraction) as u32;
+    middle
+}
+
+/// One RTCP packet of a compound.
+struct Packet<'a> {
+    kind: u8,
+    count: u8,
+    padded: bool,
+    /// Without header and padding.
+    body: &'a [u8],
+}
+
+fn split(bytes: &[u8]) -> Result<(Packet<'_>, &[u8]), RtcpError> {
+    let [first, kind, high, low, ..] = *bytes else {
+        return Err(RtcpError::NoRtcp);
+    };
+    if first >> 6 != 2 {
+        return Err(RtcpError::NoRtcp);
+    }
+    let length = HEADER + usize::from(u16::from_be_bytes([high, low])) * 4;
+    let (packet, rest) = bytes.split_at_checked(length).ok_or(RtcpError::Short)?;
+    let padded = first & 0x20 != 0;
+    let padding = match packet.last() {
+        Some(padding) if padded => usize::from(*padding),
+        Some(_) | None => 0,
+    };
+    let end = length.checked_sub(padding).filter(|end| *end >= HEADER);
+    if padded && (padding == 0 || end.is_none()) {
+        return Err(RtcpError::Padding);
+    }
+    let body = packet.get(HEADER..end.unwrap_or(length));
+    let packet = Packet {
+        kind,
+        count: first & 0x1f,
+        padded,
+        body: body.unwrap_or_default(),
+    };
+    Ok((packet, rest))
+}
+
+fn block(bytes: &[u8]) -> Option<ReportBlock> {
+    let mut words = bytes.chunks_exact(4);
+    let mut word = || Some(u32::from_be_bytes(words.next()?.try_into().ok()?));
+    let ssrc = word()?;
+    let losses = word()?;
+    let highest = word()?;
+    let _jitter = word()?;
+    Some(ReportBlock {
+        ssrc,
+        // 24 bits with a sign, below the 8 bits of the fraction.
+        lost: (losses << 8).cast_signed() >> 8,
+        highest,
+        last_sr: word()?,
+        delay: word()?,
+    })
+}

@@ -1,0 +1,131 @@
+use super::*;
+
+/// A block: stream 7, 3 of 256 lost lately, -2 in all, the highest 65,540, a sender report 1.5 s ago.
+const WORDS: [u32; 6] = [7, 0x03ff_fffe, 65_540, 12, 0x0001_0000, 0x0001_8000];
+
+fn packet(kind: u8, count: u8, words: &[u32]) -> Vec<u8> {
+    let length = u16::try_from(words.len()).unwrap().to_be_bytes();
+    let mut packet = vec![0x80 | count, kind, length[0], length[1]];
+    packet.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+    packet
+}
+
+fn receiver_report(blocks: u8) -> Vec<u8> {
+    let mut words = vec![99];
+    for _ in 0..blocks {
+        words.extend(WORDS);
+    }
+    packet(RECEIVER_REPORT, blocks, &words)
+}
+
+fn block_of_words() -> ReportBlock {
+    ReportBlock {
+        ssrc: 7,
+        lost: -2,
+        highest: 65_540,
+        last_sr: 0x0001_0000,
+        delay: 0x0001_8000,
+    }
+}
+
+#[test]
+fn blocks_are_read_from_reports_of_senders_and_receivers_alone_and_among_others() {
+    let sender: Vec<u32> = [[1, 2, 3, 4, 5, 6], WORDS].concat();
+    let unknown = packet(210, 31, &[1, 2]);
+    let extended = packet(207, 0, &[1, 0x0400_0003, 1, 2, 3]);
+    let nack = packet(205, 1, &[1, 7, 0x0005_ffff]);
+    let goodbye = packet(203, 1, &[1]);
+    for (packets, count) in [
+        (vec![receiver_report(0)], 0),
+        (vec![receiver_report(1)], 1),
+        (vec![receiver_report(31)], 31),
+        (vec![packet(SENDER_REPORT, 1, &sender)], 1),
+        // Reduced size: no report in front.
+        (vec![nack.clone()], 0),
+        (vec![nack, receiver_report(2)], 2),
+        (vec![receiver_report(1), extended, unknown, goodbye], 1),
+    ] {
+        let blocks = report_blocks(&packets.concat()).unwrap();
+        assert_eq!(blocks, vec![block_of_words(); count], "{packets:?}");
+    }
+}
+
+#[test]
+fn lengths_that_lie_are_refused() {
+    let whole = receiver_report(1);
+    let changed = |at: usize, value: u8| {
+        let mut packet = whole.clone();
+        packet[at] = value;
+        packet
+    };
+    let padded = |padding: u8| {
+        let mut packet = packet(RECEIVER_REPORT, 0, &[1, u32::from(padding)]);
+        packet[0] |= 0x20;
+        packet
+    };
+    assert_eq!(report_blocks(&padded(4)), Ok(vec![]));
+    for (bytes, error) in [
+        (vec![], RtcpError::NoRtcp),
+        (vec![0x80, 201, 0], RtcpError::NoRtcp),
+        (changed(0, 0x41), RtcpError::NoRtcp),
+        // Two blocks are said to be there, or 31.
+        (changed(0, 0x82), RtcpError::Blocks),
+        (changed(0, 0x9f), RtcpError::Blocks),
+        (changed(1, SENDER_REPORT), RtcpError::Blocks),
+        (changed(3, 8), RtcpError::Short),
+        (changed(2, 0xff), RtcpError::Short),
+        // Shorter than its blocks; the rest is then a packet of its own.
+        (changed(3, 2), RtcpError::Blocks),
+        (whole[..20].to_vec(), RtcpError::Short),
+        ([&whole[..], &[0x80]].concat(), RtcpError::NoRtcp),
+        (padded(0), RtcpError::Padding),
+        (padded(255), RtcpError::Padding),
+        // Padding takes a block's room, or stands in the middle.
+        ([&changed(0, 0xa1)[..31], &[24]].concat(), RtcpError::Blocks),
+        ([padded(4), whole.clone()].concat(), RtcpError::Padding),
+    ] {
+        assert_eq!(report_blocks(&bytes), Err(error), "{bytes:?}");
+    }
+}
+
+#[test]
+fn every_prefix_and_every_single_lie_is_survived() {
+    let compound = [receiver_report(3), packet(206, 15, &[1, 2, 3])].concat();
+    for end in 0..compound.len() {
+        drop(report_blocks(&compound[..end]));
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut changed = compound.clone();
+            changed[end] = value;
+            drop(report_blocks(&changed));
+        }
+    }
+}
+
+#[test]
+fn the_round_trip_is_what_is_left_of_the_time_since_the_sender_report() {
+    let block = block_of_words();
+    let after = |units: u32| 0x0001_0000 + 0x0001_8000 + units;
+    for (last_sr, ntp, trip) in [
+        (block.last_sr, after(0), Some(Duration::ZERO)),
+        (
+            block.last_sr,
+            after(32_768),
+            Some(Duration::from_millis(500)),
+        ),
+        // None came yet; our clock was set back.
+        (0, after(32_768), None),
+        (block.last_sr, after(0) - 10, None),
+        // Over the wrap, every 18 hours.
+        (0xffff_0000, 0x0001_0000, Some(Duration::from_millis(500))),
+    ] {
+        let block = ReportBlock { last_sr, ..block };
+        assert_eq!(block.round_trip(ntp), trip, "{last_sr:x} {ntp:x}");
+    }
+}
+
+#[test]
+fn the_middle_of_an_ntp_time_is_16_bits_of_seconds_and_16_of_their_fraction() {
+    // 2,208,988,800 is 0x83aa7e80.
+    assert_eq!(ntp_middle(Duration::ZERO), 0x7e80_0000);
+    assert_eq!(ntp_middle(Duration::from_millis(2_500)), 0x7e82_8000);
+}

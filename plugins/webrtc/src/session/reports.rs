@@ -1,0 +1,81 @@
+//! What the viewer reports: that it lives, and whether its network carries what it is sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::breaker::{PICTURES, SOUND};
+use sluice_core::rtcp::{ntp_middle, report_blocks};
+use sluice_core::sdp::Role;
+use sluice_core::whep::CloseReason;
+use sluice_core::{Breaker, Tripped};
+
+use super::Session;
+
+impl Session {
+    /// Every RTCP packet of the viewer is a sign of life; its reports go to the circuit breaker.
+    pub(super) fn watch_reports(self: &Arc<Self>) {
+        let pad = self
+            .peer
+            .inner("dtlssrtpdec")
+            .and_then(|dtlssrtpdec| dtlssrtpdec.static_pad("rtcp_src"));
+        let Some(pad) = pad else {
+            tracing::warn!(viewer = %self.id, "no RTCP pad to listen at");
+            return;
+        };
+        let session = Arc::downgrade(self);
+        let breaker = Mutex::new(self.breaker());
+        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+        pad.add_probe(types, move |_pad, info| {
+            if let Some(session) = session.upgrade() {
+                session.hear();
+                match &info.data {
+                    Some(gst::PadProbeData::Buffer(buffer)) => session.on_rtcp(&breaker, buffer),
+                    Some(gst::PadProbeData::BufferList(list)) => {
+                        list.iter_owned()
+                            .for_each(|buffer| session.on_rtcp(&breaker, &buffer));
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn breaker(&self) -> Breaker {
+        let lanes = &self.member.lanes;
+        let pictures = lanes.iter().any(|lane| lane.video);
+        let group = if pictures { PICTURES } else { SOUND };
+        Breaker::new(lanes.iter().map(|lane| lane.ssrc), group)
+    }
+
+    fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &gst::Buffer) {
+        let Ok(packet) = buffer.map_readable() else {
+            return;
+        };
+        let blocks = match report_blocks(&packet) {
+            Ok(blocks) => blocks,
+            Err(error) => {
+                tracing::debug!(viewer = %self.id, %error, "RTCP is passed over");
+                return;
+            }
+        };
+        // The sender reports carry this machine's time of day.
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let (ntp, now) = (ntp_middle(time.unwrap_or(Duration::ZERO)), Instant::now());
+        let tripped = blocks.iter().find_map(|block| {
+            let lane = self.member.lanes.iter().find(|l| l.ssrc == block.ssrc)?;
+            let sent = lane.sent.so_far();
+            breaker.lock().on_report(block, sent, ntp, now)
+        });
+        if let Some(tripped) = tripped {
+            self.on_tripped(&tripped);
+        }
+    }
+
+    fn on_tripped(self: &Arc<Self>, tripped: &Tripped) {
+        let reason = CloseReason::Congested.of(Role::Viewer);
+        self.close(&format!("{reason}: {tripped}"));
+    }
+}
