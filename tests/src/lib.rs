@@ -26,6 +26,7 @@ pub mod process;
 pub mod publisher;
 pub mod raw;
 pub mod signalling;
+mod srtp;
 pub mod stamp;
 pub mod stun;
 pub mod tone;

@@ -1,7 +1,7 @@
 //! Network namespaces: hosts of their own, joined by good and bad links. Needs root.
 
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -76,6 +76,52 @@ impl Netns {
         // A host that is plugged into a router keeps that as its way out.
         self.ip(&[&default[..], &["metric", "500"]].concat());
         (here, there)
+    }
+
+    /// Joins it to another by a good link that carries IPv6 alone; returns (own, other's) address. The other's way out
+    /// leads there.
+    pub fn join6(&self, other: &Self) -> (Ipv6Addr, Ipv6Addr) {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let [own_port, other_port] = ["a", "b"].map(|end| format!("v6{end}{number}"));
+        let pair = [
+            "link",
+            "add",
+            &own_port,
+            "netns",
+            self.name(),
+            "type",
+            "veth",
+        ];
+        let peer = ["peer", "name", &other_port, "netns", other.name()];
+        ip(&[&pair[..], &peer[..]].concat());
+        let (own, theirs) = addresses6(number);
+        self.give6(&own_port, own);
+        other.give6(&other_port, theirs);
+        let out = ["-6", "route", "add", "default", "via", &own.to_string()];
+        other.ip(&out);
+        (own, theirs)
+    }
+
+    /// Joins it to the machine's own network by a veth pair that carries IPv6 alone; returns its address.
+    pub fn join_machine6(&self) -> Ipv6Addr {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let outer = format!("sl{}y{number}", std::process::id() % 100_000);
+        let pair = ["link", "add", &outer, "type", "veth"];
+        let peer = ["peer", "name", "eth0", "netns", self.name()];
+        ip(&[&pair[..], &peer[..]].concat());
+        let (here, there) = addresses6(number);
+        let here = format!("{here}/64");
+        ip(&["addr", "add", &here, "dev", &outer, "nodad"]);
+        ip(&["link", "set", &outer, "up"]);
+        self.give6("eth0", there);
+        there
+    }
+
+    fn give6(&self, device: &str, address: Ipv6Addr) {
+        let address = format!("{address}/64");
+        // Without the wait for others who may have the same address.
+        self.ip(&["addr", "add", &address, "dev", device, "nodad"]);
+        self.ip(&["link", "set", device, "up"]);
     }
 
     /// Joins two namespaces by a good link, which multicast takes too; returns (own, other's) address.
@@ -281,6 +327,15 @@ fn addresses() -> (Ipv4Addr, Ipv4Addr) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let start = u8::try_from(number % 60 * 4).expect("below 240");
     let at = |n: u8| Ipv4Addr::new(10, 128 | high, low, start + n);
+    (at(1), at(2))
+}
+
+/// Two addresses of a /64 that no other test of this machine has (RFC 4193).
+fn addresses6(number: u32) -> (Ipv6Addr, Ipv6Addr) {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let process = u16::from_be_bytes([high, low]);
+    let number = u16::try_from(number).expect("few");
+    let at = |n: u16| Ipv6Addr::new(0xfd5c, 0x10ce, process, number, 0, 0, 0, n);
     (at(1), at(2))
 }
 

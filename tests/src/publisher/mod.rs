@@ -69,6 +69,8 @@ pub struct Published {
     pub connected: bool,
     /// RTP packets sent.
     pub packets: u64,
+    /// The synchronisation source of the gateway's own RTCP, once some came.
+    pub server_ssrc: Option<u32>,
     /// Key frames that it was asked for.
     pub key_frames_asked: u64,
     /// Packets that were asked for again.
@@ -205,6 +207,13 @@ impl Publisher {
     pub fn send_raw(&self, datagram: &[u8]) {
         let server = self.ice().server;
         self.session.lock().send_raw(datagram, server);
+    }
+
+    /// Sends RTCP as it is, protected, past its WebRTC stack; 8 bytes at least. The gateway believes no RTCP of the
+    /// stack's own after that: its numbers are too old.
+    pub fn send_rtcp(&self, packet: &[u8]) {
+        let server = self.ice().server;
+        self.session.lock().send_rtcp(packet, server);
     }
 
     /// The last encrypted media packet that it sent.

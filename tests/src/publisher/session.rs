@@ -11,11 +11,14 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig}
 
 use super::media::Packet;
 use super::{Published, PublisherOptions, Spoil};
+use crate::srtp::Protector;
 use crate::viewer::rtp::{Head, Payload};
 use crate::viewer::sdp;
 
 /// More than str0m needs to say goodbye.
 const CLOSING_STEPS: usize = 20;
+/// Of RTCP past the stack: what the stack itself sends counts from 1.
+const FIRST_INDEX: u32 = 1 << 20;
 
 /// One track that is sent.
 struct Track {
@@ -41,6 +44,8 @@ pub(super) struct Session {
     spoil: Option<Spoil>,
     spoilt: u64,
     last_packet: Vec<u8>,
+    protector: Protector,
+    next_index: u32,
 }
 
 impl Session {
@@ -50,7 +55,8 @@ impl Session {
         let socket = UdpSocket::bind((local, 0)).map_err(|e| format!("bind: {e}"))?;
         socket.set_nonblocking(true).map_err(|e| e.to_string())?;
         let local = socket.local_addr().map_err(|e| e.to_string())?;
-        let mut rtc = config(options).build(now);
+        let (protector, crypto) = Protector::new();
+        let mut rtc = config(options).set_crypto_provider(crypto).build(now);
         rtc.add_local_candidate(Candidate::host(local, "udp").map_err(|e| e.to_string())?);
         let mut api = rtc.sdp_api();
         let mut tracks = Vec::new();
@@ -89,6 +95,8 @@ impl Session {
             spoil: options.spoil,
             spoilt: 0,
             last_packet: Vec::new(),
+            protector,
+            next_index: FIRST_INDEX,
         };
         Ok((session, offer))
     }
@@ -137,6 +145,13 @@ impl Session {
         self.on_timeout(now);
     }
 
+    /// Sends RTCP past the stack, whatever it says.
+    pub(super) fn send_rtcp(&mut self, packet: &[u8], to: SocketAddr) {
+        let protected = self.protector.rtcp(packet, self.next_index);
+        self.next_index += 1;
+        self.send_raw(&protected, to);
+    }
+
     /// Reads all that came and moves time on.
     pub(super) fn poll(&mut self, buffer: &mut [u8], now: Instant) {
         while !self.published.closed {
@@ -144,6 +159,11 @@ impl Session {
                 break;
             };
             let datagram = buffer.get(..size).unwrap_or_default();
+            if let [_, 200..=206, _, _, ssrc @ ..] = datagram {
+                // Readable in SRTCP, too.
+                let ssrc = ssrc.first_chunk().copied().map(u32::from_be_bytes);
+                self.published.server_ssrc = ssrc.or(self.published.server_ssrc);
+            }
             let Ok(receive) = Receive::new(Protocol::Udp, from, self.local, datagram) else {
                 continue;
             };

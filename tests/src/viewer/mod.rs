@@ -44,6 +44,8 @@ pub struct ViewerOptions {
     pub false_fingerprint: bool,
     /// Share of media packets thrown away on arrival.
     pub drop_percent: f64,
+    /// Everything arrives so much later.
+    pub delay: Duration,
     /// Asks for lost packets.
     pub nack: bool,
     /// After the first key frame reads RTP headers only; for load.
@@ -62,6 +64,7 @@ impl Default for ViewerOptions {
             g711: false,
             false_fingerprint: false,
             drop_percent: 0.0,
+            delay: Duration::ZERO,
             nack: true,
             light: false,
             deaf: false,
@@ -394,6 +397,18 @@ impl Viewer {
     pub fn send_raw(&self, datagram: &[u8]) {
         let server = self.ice().server;
         self.session.lock().send_raw(datagram, server);
+    }
+
+    /// Sends RTCP as it is, protected, past its WebRTC stack; 8 bytes at least. The gateway believes no RTCP of the
+    /// stack's own after that: its numbers are too old.
+    pub fn send_rtcp(&self, packet: &[u8]) {
+        let server = self.ice().server;
+        self.session.lock().send_rtcp(packet, server);
+    }
+
+    /// Gets another network: it loses this share of the media, and everything comes so much later.
+    pub fn suffer(&self, drop_percent: f64, delay: Duration) {
+        self.session.lock().suffer(drop_percent, delay);
     }
 
     /// Hears and answers from now on, where the options made it deaf.

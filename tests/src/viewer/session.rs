@@ -1,5 +1,6 @@
 //! One viewer: its str0m instance, socket and counters. Driven by [`super::Viewers`].
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,15 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig}
 use super::rtp::{Head, Payload, Stream, Totals};
 use super::sdp;
 use super::{Counts, ViewerOptions};
+use crate::srtp::Protector;
 use crate::stamp;
 
 /// A browser asks for a key frame about this often while it has none.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// More than str0m needs to say goodbye.
 const CLOSING_STEPS: usize = 20;
+/// Of RTCP past the stack: what the stack itself sends counts from 1.
+const FIRST_INDEX: u32 = 1 << 20;
 /// A stamp sits in front of a frame's first slice.
 const STAMP_WITHIN: usize = 300;
 
@@ -45,6 +49,10 @@ pub(super) struct Session {
     ages_us: Vec<u64>,
     closed: bool,
     sleeps: Option<Instant>,
+    /// What came and is held back, by when it is let in.
+    late: VecDeque<(Instant, Vec<u8>, SocketAddr)>,
+    protector: Protector,
+    next_index: u32,
 }
 
 impl Session {
@@ -107,7 +115,9 @@ impl Session {
         let socket = UdpSocket::bind((local, 0)).map_err(|e| format!("bind: {e}"))?;
         socket.set_nonblocking(true).map_err(|e| e.to_string())?;
         let local = socket.local_addr().map_err(|e| e.to_string())?;
-        let mut rtc = config(&options).build(now);
+        let (protector, crypto) = Protector::new();
+        let config = config(&options).set_crypto_provider(crypto);
+        let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(local, "udp").map_err(|e| e.to_string())?);
         Ok(Self {
             rtc,
@@ -129,6 +139,9 @@ impl Session {
             ages_us: Vec::new(),
             closed: false,
             sleeps: None,
+            late: VecDeque::new(),
+            protector,
+            next_index: FIRST_INDEX,
         })
     }
 
@@ -195,7 +208,16 @@ impl Session {
             let Ok((size, from)) = self.socket.recv_from(buffer) else {
                 break;
             };
-            self.on_datagram(buffer.get(..size).unwrap_or_default(), from, now);
+            let datagram = buffer.get(..size).unwrap_or_default();
+            if self.options.delay.is_zero() {
+                self.on_datagram(datagram, from, now);
+            } else {
+                let due = now + self.options.delay;
+                self.late.push_back((due, datagram.to_vec(), from));
+            }
+        }
+        while let Some((_, datagram, from)) = self.late.pop_front_if(|(due, ..)| *due <= now) {
+            self.on_datagram(&datagram, from, now);
         }
         if !self.closed && self.timeout <= now {
             self.on_timeout(now);
@@ -228,6 +250,19 @@ impl Session {
     pub(super) fn send_raw(&self, datagram: &[u8], to: SocketAddr) {
         // A lost datagram is the network's business.
         drop(self.socket.send_to(datagram, to));
+    }
+
+    /// Sends RTCP past the stack, whatever it says.
+    pub(super) fn send_rtcp(&mut self, packet: &[u8], to: SocketAddr) {
+        let protected = self.protector.rtcp(packet, self.next_index);
+        self.next_index += 1;
+        self.send_raw(&protected, to);
+    }
+
+    /// Loses this share of what comes, from now on, and everything comes so much later.
+    pub(super) const fn suffer(&mut self, drop_percent: f64, delay: Duration) {
+        self.options.drop_percent = drop_percent;
+        self.options.delay = delay;
     }
 
     /// Asks for a key frame now.

@@ -243,3 +243,34 @@ fn chromium_decodes_nine_tenths_with_4_percent_loss_and_60_ms() {
     // A still second is no fault by itself here.
     decoded(&seen, 30);
 }
+
+#[test]
+fn chromium_plays_again_once_its_network_can_carry_the_stream() {
+    let (server, client) = (Netns::new(), Netns::new());
+    let (_, control) = server.join_machine();
+    let good = r#"{"delay": 30}"#;
+    let link = Link::between(&server, &client, good);
+    let mut gateway = GatewayOptions::new()
+        .path("cam", "test:")
+        .within(&server)
+        .start();
+    gateway.reach_at(&control.to_string());
+    let url = gateway.at_host(&link.first.to_string(), "cam");
+    let browser = Browser::open(Engine::Chromium, &client, &url);
+    let before = browser.until_playing(secs(40));
+
+    link.set(r#"{"delay": 150, "ab": {"loss": 50}}"#);
+    let why = "the viewer has a network that cannot carry the stream: ";
+    let closed = || gateway.log().contains(why).then_some(());
+    sluice_tests::wait::until(secs(60), "the circuit breaker", closed);
+    link.set(good);
+
+    let after = browser.until(secs(40), "a new session", |r| r.peers > before.peers);
+    let moving = |r: &Report| r.peers > before.peers && r.frames_decoded > 60;
+    let moving = browser.until(secs(40), "moving pictures", moving);
+    assert!(
+        (moving.loaded_at - before.loaded_at).abs() < 0.5,
+        "{after:?}"
+    );
+    smooth(&browser.watch(secs(5)), 30);
+}

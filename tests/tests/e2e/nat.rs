@@ -1,4 +1,4 @@
-//! Viewers in networks that let little through: NAT, no UDP to us, no UDP at all.
+//! Viewers in networks that let little through: NAT, no UDP to us, no UDP at all, IPv6 alone.
 
 use std::net::Ipv4Addr;
 
@@ -104,6 +104,20 @@ fn a_viewer_without_udp_plays_through_turn_over_tcp() {
     let gateway = street.serve(&street.ice_servers("tcp"));
     let mut browser = street.open(&gateway);
     assert_eq!(plays(&mut browser), "relay tcp");
+}
+
+#[test]
+fn a_viewer_plays_where_there_is_ipv6_alone() {
+    let (server, client) = (Netns::new(), Netns::new());
+    let (address, _) = server.join6(&client);
+    let control = server.join_machine6();
+    let options = GatewayOptions::new().path("cam", "test:").within(&server);
+    let mut gateway = options.start();
+    gateway.reach_at(&format!("[{control}]"));
+    let url = gateway.at_host(&format!("[{address}]"), "cam");
+    let mut browser = Browser::open(Engine::Chromium, &client, &url);
+    let way = plays(&mut browser);
+    assert!(way.ends_with(" udp") && !way.starts_with("relay"), "{way}");
 }
 
 #[test]

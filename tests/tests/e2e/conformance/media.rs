@@ -36,7 +36,7 @@ fn heard(socket: &UdpSocket, limit: Duration) -> Vec<u8> {
 }
 
 /// Small pictures in VP8, with sound.
-fn small() -> PublisherOptions {
+pub(super) fn small() -> PublisherOptions {
     PublisherOptions {
         video: Some(Payload::Vp8),
         size: (320, 180),
@@ -44,16 +44,19 @@ fn small() -> PublisherOptions {
     }
 }
 
-/// Publishes VP8 to `studio`, and somebody watches. The group must live as long as its viewer.
-fn watched(gateway: &Gateway, options: &PublisherOptions) -> (Publisher, Viewers, Viewer) {
+/// Publishes to `studio`, and somebody watches. The group must live as long as its viewer.
+pub(super) fn watched(
+    gateway: &Gateway,
+    options: &PublisherOptions,
+) -> (Publisher, Viewers, Viewer) {
     let publisher = Publisher::start(&gateway.whip("studio"), options);
     gateway.wait_state("studio", "running", secs(15));
     let viewers = Viewers::new();
-    let vp8 = ViewerOptions {
-        codecs: vec![Payload::Vp8],
+    let codec = ViewerOptions {
+        codecs: options.video.into_iter().collect(),
         ..ViewerOptions::default()
     };
-    let viewer = viewers.watch(&gateway.whep("studio"), vp8);
+    let viewer = viewers.watch(&gateway.whep("studio"), codec);
     (publisher, viewers, viewer)
 }
 

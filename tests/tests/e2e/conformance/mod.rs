@@ -2,6 +2,7 @@
 //! number. Items that tests elsewhere show are named there, too.
 
 mod authorization;
+mod feedback;
 mod http;
 mod media;
 mod sdp;

@@ -7,6 +7,7 @@ mod flood;
 mod ice;
 mod names;
 mod peers;
+mod rtcp;
 mod rtp;
 
 use std::time::Duration;

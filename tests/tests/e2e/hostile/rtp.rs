@@ -12,7 +12,7 @@ use super::{Bystanders, is_sane};
 use crate::conformance::gateway;
 use crate::secs;
 
-fn small(video: Payload) -> PublisherOptions {
+pub(super) fn small(video: Payload) -> PublisherOptions {
     PublisherOptions {
         video: Some(video),
         size: (320, 180),
@@ -20,7 +20,7 @@ fn small(video: Payload) -> PublisherOptions {
     }
 }
 
-fn publishing(gateway: &Gateway, options: &PublisherOptions) -> Publisher {
+pub(super) fn publishing(gateway: &Gateway, options: &PublisherOptions) -> Publisher {
     let publisher = Publisher::start(&gateway.whip("studio"), options);
     // The path may still show the codec of the one before.
     let label = match options.video {
@@ -35,7 +35,7 @@ fn publishing(gateway: &Gateway, options: &PublisherOptions) -> Publisher {
     publisher
 }
 
-fn watch(viewers: &Viewers, gateway: &Gateway, codec: Payload) -> Viewer {
+pub(super) fn watch(viewers: &Viewers, gateway: &Gateway, codec: Payload) -> Viewer {
     let options = ViewerOptions {
         codecs: vec![codec],
         ..ViewerOptions::default()

@@ -1,0 +1,99 @@
+//! Section 6, what receivers report and what senders make of it: the circuit breaker, collisions.
+
+use std::time::{Duration, Instant};
+
+use sluice_tests::gateway::GatewayOptions;
+use sluice_tests::viewer::{ViewerOptions, Viewers};
+use sluice_tests::wait::until;
+
+use super::gateway;
+use super::media::{small, watched};
+use crate::secs;
+
+/// Longer than a busy machine holds a picture up.
+const STILL: Duration = secs(2);
+
+#[test]
+fn c69_whose_network_cannot_carry_the_stream_is_sent_nothing_more_and_told_why() {
+    // 2 Mbit/s.
+    let gateway = GatewayOptions::new().path("cam", "test:").start();
+    let viewers = Viewers::new();
+    let watch = || viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    let (good, fair, poor) = (watch(), watch(), watch());
+    good.wait_frames(30, secs(10));
+    fair.suffer(4.0, Duration::from_millis(60));
+    poor.suffer(50.0, Duration::from_millis(300));
+    let begin = Instant::now();
+
+    until(secs(60), "the end of what nobody can carry", || {
+        poor.counts().closed.then_some(())
+    });
+
+    // Fifteen reports in a row; a burst of loss is shorter.
+    let sent = begin.elapsed();
+    assert!(sent > secs(14), "sent for {sent:?}");
+    gateway.wait_viewers("cam", 2, secs(15));
+    let log = gateway.log();
+    let why = "the viewer has a network that cannot carry the stream: for ";
+    assert!(log.contains(why), "{log}");
+    for viewer in [&good, &fair] {
+        viewer.wait_frames(30, secs(15));
+        assert!(!viewer.counts().closed, "{:?}", viewer.counts());
+    }
+    let counts = good.counts();
+    assert!(counts.longest_gap < STILL, "{counts:?}");
+    // Its network is good again.
+    watch().wait_frames(30, secs(15));
+}
+
+/// A receiver report without blocks, and a name: what a stack with this synchronisation source says.
+fn reports_as(ssrc: u32) -> [Vec<u8>; 3] {
+    let ssrc = ssrc.to_be_bytes();
+    let receiver = [&[0x80, 201, 0, 1][..], &ssrc].concat();
+    let name = [&[0x81, 202, 0, 3][..], &ssrc, &[1, 4], b"evil", &[0, 0]].concat();
+    let sender = [&[0x80, 200, 0, 6][..], &ssrc, &[7; 20]].concat();
+    [
+        [receiver.clone(), name.clone()].concat(),
+        [sender, name].concat(),
+        receiver,
+    ]
+}
+
+#[test]
+fn c71_a_viewer_whose_ssrc_is_ours_is_sent_the_same_as_before() {
+    let gateway = gateway();
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    viewer.wait_frames(15, secs(15));
+    let ours = viewer.video_ssrcs();
+    for _ in 0..20 {
+        for packet in ours.iter().flat_map(|ssrc| reports_as(*ssrc)) {
+            viewer.send_rtcp(&packet);
+        }
+        viewer.wait_frames(1, secs(15));
+    }
+    viewer.wait_frames(30, secs(15));
+    viewer.wait_audio(50, secs(15));
+    let counts = viewer.counts();
+    assert!(!counts.closed && counts.longest_gap < STILL, "{counts:?}");
+    assert_eq!(viewer.video_ssrcs(), ours, "the stream goes on as it was");
+}
+
+#[test]
+fn c71_a_publisher_whose_ssrc_is_ours_plays_on() {
+    let gateway = gateway();
+    let (publisher, _viewers, viewer) = watched(&gateway, &small());
+    let ours = until(secs(10), "RTCP of the gateway", || {
+        publisher.published().server_ssrc
+    });
+    for _ in 0..20 {
+        for packet in reports_as(ours) {
+            publisher.send_rtcp(&packet);
+        }
+        viewer.wait_frames(1, secs(15));
+    }
+    viewer.wait_frames(60, secs(15));
+    let counts = viewer.counts();
+    assert!(!counts.closed && counts.longest_gap < STILL, "{counts:?}");
+    assert!(!publisher.published().closed, "{:?}", publisher.published());
+}
