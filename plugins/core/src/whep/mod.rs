@@ -78,6 +78,7 @@ impl CloseReason {
             }
             Self::Failed => "is not reached any more: media stopped in both directions",
             Self::TooSlow => "was too slow",
+            Self::Congested => "lost too much of what it was sent",
             Self::Stopped => "was left, since the path was stopped",
         };
         format!("the target {words}")

@@ -29,6 +29,10 @@ pub(crate) use negotiate::with_formats;
 pub use signalled::{Signal, Signals};
 pub(crate) use warm::warm_up;
 
+/// The shortest jitter buffer, in milliseconds. `rtpjitterbuffer` without any takes each packet that does not come at
+/// the very moment it was reckoned for as lost (measured on 1.22 on loopback: 22 of 600 frames came out).
+pub(crate) const LEAST_LATENCY_MS: u32 = 20;
+
 /// The clock that a session shares with its element, so that running times mean the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Time {

@@ -70,8 +70,8 @@ impl Session {
         tell: impl Fn(Told) + Send + Sync + 'static,
     ) -> Result<Arc<Self>, String> {
         let certificate = our_certificate()?;
-        let webrtcbin =
-            peer::make_webrtcbin(&settings.transport(), certificate, settings.latency_ms)?;
+        let latency_ms = settings.latency_ms.max(peer::LEAST_LATENCY_MS);
+        let webrtcbin = peer::make_webrtcbin(&settings.transport(), certificate, latency_ms)?;
         let session = Arc::new(Self {
             webrtcbin,
             settings,

@@ -7,7 +7,6 @@ use gst::prelude::*;
 use parking_lot::Mutex;
 use sluice_core::breaker::{PICTURES, SOUND};
 use sluice_core::rtcp::{ntp_middle, report_blocks};
-use sluice_core::sdp::Role;
 use sluice_core::whep::CloseReason;
 use sluice_core::{Breaker, Tripped};
 
@@ -75,7 +74,7 @@ impl Session {
     }
 
     fn on_tripped(self: &Arc<Self>, tripped: &Tripped) {
-        let reason = CloseReason::Congested.of(Role::Viewer);
+        let reason = self.audience.ended(CloseReason::Congested);
         self.close(&format!("{reason}: {tripped}"));
     }
 }
