@@ -1,6 +1,6 @@
 //! How each kind of URI is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -144,7 +144,7 @@ pub(super) fn file_uri(rest: &str) -> Result<SourceUri, String> {
 }
 
 pub(super) fn file(path: &str) -> Result<SourceUri, String> {
-    if path.contains('\0') || path.ends_with('/') {
+    if path.contains('\0') || path.ends_with('/') || Path::new(path).file_name().is_none() {
         return Err("it names no file; give the absolute path of a file".to_owned());
     }
     Ok(SourceUri::at(

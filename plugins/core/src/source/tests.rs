@@ -224,6 +224,7 @@ fn what_is_wrong_is_refused_with_what_would_be_right() {
         ("udp://239.1.1.1", "udp://@239.1.1.1:5000"),
         ("file://relative.mp4", "write file:///path"),
         ("file:///dir/", "names no file"),
+        ("file:///.", "names no file"),
         ("v4l2:///etc/passwd", "v4l2:///dev/video0"),
         ("v4l2:///dev/../etc/passwd", "v4l2:///dev/video0"),
         ("v4l2:///dev/%2e%2e/etc/passwd", "v4l2:///dev/video0"),

@@ -6,6 +6,7 @@ mod tests;
 
 pub use reply::Reply;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::sdp::lines::attribute;
@@ -84,6 +85,8 @@ const KEY_FRAME_REQUESTS: &[&str] = &["nack pli", "ccm fir"];
 /// them, and opens its bundle-only sections: what webrtcbin 1.22 offers so itself it takes for a refusal when it is to answer.
 pub fn completed(offer: &str, parts: &[Part]) -> String {
     let offer = without_useless_candidates(offer);
+    let feedback = |line: &&str| line.starts_with("a=rtcp-fb:");
+    let there: BTreeSet<_> = offer.lines().filter(feedback).collect();
     let mut out = String::with_capacity(offer.len() + 128);
     for line in offer.lines() {
         if !is_of(line, "fmtp", parts) {
@@ -103,7 +106,7 @@ pub fn completed(offer: &str, parts: &[Part]) -> String {
         }
         for request in KEY_FRAME_REQUESTS {
             let line = format!("a=rtcp-fb:{} {request}", part.pt);
-            if part.kind() == Kind::Video && !offer.lines().any(|other| other == line) {
+            if part.kind() == Kind::Video && !there.contains(&*line) {
                 write!(out, "{line}\r\n").unwrap_or_default();
             }
         }
