@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gst_webrtc::{WebRTCPeerConnectionState as ConnectionState, WebRTCRTPTransceiver};
+use gst_webrtc::WebRTCPeerConnectionState as ConnectionState;
 use parking_lot::{Condvar, Mutex};
 use sluice_core::sdp::Role;
 use sluice_core::whep::{CloseReason, Session as Machine};
@@ -16,7 +16,7 @@ use super::gate::Gate;
 use super::layers::ask;
 use super::outlet::{Gathering, Line};
 use super::{Ingress, unpack};
-use crate::peer::{Peer, Places, Signals};
+use crate::peer::{self, Peer, Places, Signals};
 use crate::publishers::PublisherInfo;
 use crate::viewers::{Patched, no_session};
 
@@ -208,12 +208,10 @@ impl Publisher {
         if pad.direction() != gst::PadDirection::Src {
             return;
         }
-        let mline = pad
-            .property::<WebRTCRTPTransceiver>("transceiver")
-            .mlineindex();
+        let pt = peer::payload_type(pad);
         let mut accepted = self.accepted.iter();
-        let Some(accepted) = accepted.find(|one| u32::try_from(one.mline) == Ok(mline)) else {
-            tracing::warn!(publisher = %self.id, mline, "a pad of no section that was taken");
+        let Some(accepted) = accepted.find(|one| Some(one.pt) == pt) else {
+            tracing::warn!(publisher = %self.id, pt, "a pad of no section that was taken");
             return;
         };
         let Some(ingress) = self.ingress.upgrade() else {
