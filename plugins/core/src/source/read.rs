@@ -160,8 +160,8 @@ pub(super) fn v4l2(rest: &str) -> Result<SourceUri, String> {
         .filter(|path| !path.contains(['?', '#']));
     let device = decoded(path.ok_or(SHAPE)?, "device")?;
     let name = device.strip_prefix("/dev/").filter(|name| {
-        let plain = !name.contains("..") && !name.chars().any(char::is_control);
-        plain && !name.is_empty()
+        let mut parts = name.split('/');
+        parts.all(|part| !matches!(part, "" | "." | "..")) && !name.chars().any(char::is_control)
     });
     name.ok_or(SHAPE)?;
     Ok(SourceUri::at(

@@ -227,6 +227,8 @@ fn what_is_wrong_is_refused_with_what_would_be_right() {
         ("file:///.", "names no file"),
         ("v4l2:///etc/passwd", "v4l2:///dev/video0"),
         ("v4l2:///dev/../etc/passwd", "v4l2:///dev/video0"),
+        ("v4l2:///dev//", "v4l2:///dev/video0"),
+        ("v4l2:///dev/.", "v4l2:///dev/video0"),
         ("v4l2:///dev/%2e%2e/etc/passwd", "v4l2:///dev/video0"),
         ("test:?size=641x360", "write test:"),
         ("test:smpte", "write test:"),
