@@ -185,12 +185,19 @@ fn file(name: &str, description: &str) -> PathBuf {
 
 /// One second of H.264 with AAC.
 fn second_of_mp4(name: &str) -> PathBuf {
+    seconds_of_mp4(name, 1)
+}
+
+fn seconds_of_mp4(name: &str, seconds: u32) -> PathBuf {
+    let (pictures, sounds) = (seconds * 25, seconds * 47);
     file(
         name,
-        "videotestsrc num-buffers=25 ! video/x-raw,width=160,height=120,framerate=25/1 ! \
-         x264enc key-int-max=25 bframes=0 ! h264parse ! mux. \
-         audiotestsrc num-buffers=47 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2 ! \
-         avenc_aac ! aacparse ! mux. mp4mux name=mux",
+        &format!(
+            "videotestsrc num-buffers={pictures} ! video/x-raw,width=160,height=120,framerate=25/1 ! \
+             x264enc key-int-max=25 bframes=0 ! h264parse ! mux. \
+             audiotestsrc num-buffers={sounds} samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2 ! \
+             avenc_aac ! aacparse ! mux. mp4mux name=mux"
+        ),
     )
 }
 
@@ -263,6 +270,43 @@ fn a_playlist_goes_on_where_the_file_before_ended() {
     let gap = video[25].pts - video[24].pts;
     assert!((39.0..65.0).contains(&gap), "the seam is {gap} ms wide");
     paths.iter().for_each(|path| remove(path));
+}
+
+#[test]
+fn a_playlist_opens_every_file_before_the_one_in_front_of_it_ends() {
+    // The second is short enough to be read whole while the first one plays.
+    let paths = [
+        second_of_mp4("first.mp4"),
+        seconds_of_mp4("second.mp4", 4),
+        second_of_mp4("third.mp4"),
+    ];
+    let player = Player::play(|source| {
+        source.set_property(
+            "uris",
+            gst::Array::new(paths.iter().map(|path| path.to_str().unwrap())),
+        );
+        source.set_property("playlist", true);
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while !is_open(&paths[2]) {
+        assert!(Instant::now() < deadline, "the third file is never opened");
+        player.message_within(Duration::from_millis(20));
+    }
+    let before = player.frames("video_0").len();
+    assert!(before < 125, "the third file opens at the second's end");
+    player.wait("EOS", |message| {
+        (message.type_() == gst::MessageType::Eos).then_some(())
+    });
+    assert_eq!(player.frames("video_0").len(), 150);
+    paths.iter().for_each(|path| remove(path));
+}
+
+/// Says whether this process has the file open.
+fn is_open(path: &Path) -> bool {
+    std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(Result::ok)
+        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == path))
 }
 
 #[test]

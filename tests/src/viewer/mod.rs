@@ -90,6 +90,8 @@ pub struct Counts {
     pub audio: Totals,
     /// Longest time between two video frames.
     pub longest_gap: Duration,
+    /// Longest step between the timestamps of two video frames.
+    pub longest_step: Duration,
     /// Packets that begin a slice of a key frame.
     pub key_frames: u64,
     /// Everything on the socket that looks like RTP, decrypted or not.

@@ -173,6 +173,8 @@ pub struct Stream {
     last_frame_at: Option<Instant>,
     /// The longest time without a new frame.
     pub longest_gap: Duration,
+    /// The longest step from a video frame's timestamp to the next one's.
+    pub longest_step: Duration,
 }
 
 /// Sums over streams; differences of two of them describe a window.
@@ -237,6 +239,7 @@ impl Stream {
             last_timestamp: None,
             last_frame_at: None,
             longest_gap: Duration::ZERO,
+            longest_step: Duration::ZERO,
         }
     }
 
@@ -249,7 +252,9 @@ impl Stream {
         if self.last_timestamp == Some(head.timestamp) {
             return false;
         }
-        self.last_timestamp = Some(head.timestamp);
+        if let Some(last) = self.last_timestamp.replace(head.timestamp) {
+            self.longest_step = self.longest_step.max(step(last, head.timestamp));
+        }
         self.totals.frames += 1;
         if let Some(last) = self.last_frame_at.replace(now) {
             self.longest_gap = self.longest_gap.max(now - last);
@@ -297,6 +302,12 @@ impl Stream {
             ..self.totals
         }
     }
+}
+
+/// The time between two timestamps of a video stream (90 kHz, RFC 3551 section 5); none for one that is older.
+fn step(from: u32, to: u32) -> Duration {
+    let ticks = Some(to.wrapping_sub(from)).filter(|ticks| *ticks < u32::MAX / 2);
+    Duration::from_secs(1) * ticks.unwrap_or_default() / 90_000
 }
 
 #[cfg(test)]

@@ -319,15 +319,15 @@ impl Session {
             let streams = self.streams.iter().filter(|s| s.video == video);
             streams.fold(Totals::default(), |sum, s| sum.plus(s.totals()))
         };
-        let gaps = self
-            .streams
-            .iter()
-            .filter(|s| s.video)
-            .map(|s| s.longest_gap);
+        let longest = |of: fn(&Stream) -> Duration| {
+            let pictures = self.streams.iter().filter(|s| s.video);
+            pictures.map(of).max().unwrap_or_default()
+        };
         Counts {
             video: sum(true),
             audio: sum(false),
-            longest_gap: gaps.max().unwrap_or_default(),
+            longest_gap: longest(|s| s.longest_gap),
+            longest_step: longest(|s| s.longest_step),
             closed: self.closed,
             ..self.counts.clone()
         }

@@ -47,10 +47,7 @@ fn a_viewer_that_never_connects_is_gone_within_35_seconds_and_disturbs_nobody() 
     gateway.wait_viewers("cam", 1, secs(35));
     let counts = honest.counts();
     let longest = counts.longest_gap;
-    assert!(
-        longest < std::time::Duration::from_millis(700),
-        "it stood still for {longest:?}"
-    );
+    assert!(longest < secs(2), "it stood still for {longest:?}");
     assert_eq!(silent.counts().media_packets, 0);
 }
 

@@ -247,14 +247,18 @@ fn a_playlist_goes_on_from_file_to_file() {
         ("loop", "true"),
     ];
     let gateway = GatewayOptions::new().path_with("cam", &keys).start();
-    let (_viewers, viewer) = watch(&gateway);
+    // While the 30 MB of the decoder for AAC come from a slow disk, the kernel holds up all of the process: once.
+    let (viewers, first) = watch(&gateway);
+    first.wait_frames(30, secs(10));
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
 
     // Each file is 4 s long: this passes two seams.
     viewer.wait_frames(300, secs(15));
 
-    let gap = viewer.counts().longest_gap;
+    // A frame of 33 ms, and the 23 ms by which the sound of the file before is longer than its pictures.
+    let step = viewer.counts().longest_step;
     assert!(
-        gap < std::time::Duration::from_millis(500),
-        "the picture stood still for {gap:?}"
+        step < std::time::Duration::from_millis(100),
+        "the pictures stop for {step:?}"
     );
 }

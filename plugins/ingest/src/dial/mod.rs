@@ -169,6 +169,7 @@ impl Operator {
     fn run(mut self, inbox: &Receiver<Command>) {
         let mut playing = self.open(0, true);
         let mut next = None;
+        let mut read_early = None;
         loop {
             let command = match self.receive(inbox) {
                 Ok(command) => command,
@@ -195,7 +196,14 @@ impl Operator {
                         .as_ref()
                         .is_some_and(|item| !item.feed.has_arrived());
                     playing = self.proceed(playing, next.take(), barren);
+                    let number = playing.as_ref().map(|item| item.feed.item);
+                    next = read_early
+                        .take_if(|early| Some(*early) == number)
+                        .and_then(|item| self.open_after(item));
                 }
+                // A short file is read to its end while the one before it still plays. The one after it opens
+                // when this one's turn comes: not at its end, where a slow disk would be seen.
+                Command::Draining(item) if Some(item) != number => read_early = Some(item),
                 Command::Draining(_) | Command::Ended(_) => {}
             }
         }

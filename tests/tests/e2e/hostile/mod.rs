@@ -20,7 +20,7 @@ use crate::secs;
 
 /// Longest time without a new picture that a bystander may see; its pictures come every 67 ms, and the machine
 /// of the tests is busy with what attacks.
-const GAP: Duration = Duration::from_millis(1200);
+const GAP: Duration = secs(2);
 
 /// Two viewers who have nothing to do with what happens.
 pub(crate) struct Bystanders {
