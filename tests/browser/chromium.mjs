@@ -19,6 +19,8 @@ const browser = await chromium.launch({
     '--use-fake-ui-for-media-stream',
     // Browsers give cameras to HTTPS and localhost only; the tests' gateway is on another host.
     ...(process.env.SECURE_ORIGIN ? [`--unsafely-treat-insecure-origin-as-secure=${process.env.SECURE_ORIGIN}`] : []),
+    // The TURN server of a test signs its own certificate.
+    ...(process.env.TRUST_ALL ? ['--ignore-certificate-errors'] : []),
   ],
 });
 const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });

@@ -78,15 +78,20 @@ pub struct Browser {
 impl Browser {
     /// Opens a page.
     pub fn open(engine: Engine, netns: &Netns, url: &str) -> Self {
-        Self::start(engine, netns, "page", url)
+        Self::start(engine, netns, "page", url, false)
+    }
+
+    /// Opens a page and takes every certificate; Chromium only.
+    pub fn trusting(netns: &Netns, url: &str) -> Self {
+        Self::start(Engine::Chromium, netns, "page", url, true)
     }
 
     /// Opens the smallest possible WHEP viewer.
     pub fn whep(engine: Engine, netns: &Netns, url: &str) -> Self {
-        Self::start(engine, netns, "whep", url)
+        Self::start(engine, netns, "whep", url, false)
     }
 
-    fn start(engine: Engine, netns: &Netns, mode: &str, url: &str) -> Self {
+    fn start(engine: Engine, netns: &Netns, mode: &str, url: &str, trusts_all: bool) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("browser");
         assert!(
             folder.join("node_modules").is_dir(),
@@ -101,6 +106,9 @@ impl Browser {
         command.current_dir(folder).args([script, mode, url]);
         let origin = url::Url::parse(url).map(|url| url.origin().ascii_serialization());
         command.env("SECURE_ORIGIN", origin.unwrap_or_default());
+        if trusts_all {
+            command.env("TRUST_ALL", "1");
+        }
         let process = Process::spawn(script, &mut command);
         let browser = Self { process, engine };
         browser

@@ -1,4 +1,4 @@
-//! RTCP that no WebRTC stack would send, protected as SRTP with the keys of a session's own handshake
+//! RTP and RTCP that no WebRTC stack would send, protected as SRTP with the keys of a session's own handshake
 //! (RFC 3711 with `AES128_CM_SHA1_80`, which is what webrtcbin takes).
 
 use std::sync::Arc;
@@ -14,11 +14,14 @@ use str0m::crypto::{Aes128CmSha1_80, CryptoError, CryptoProvider, from_feature_f
 const KEY: usize = Aes128CmSha1_80::KEY_LEN;
 const SALT: usize = Aes128CmSha1_80::SALT_LEN;
 const TAG: usize = Aes128CmSha1_80::HMAC_TAG_LEN;
+/// Of RTP without extensions.
+const RTP_HEADER: usize = 12;
 /// What stays readable of RTCP.
 const RTCP_HEADER: usize = 8;
 /// The cipher wants so much room behind its output.
 const ROOM: usize = 15;
-/// RFC 3711, 4.3.2: of encryption; authentication and salt have the next two.
+/// RFC 3711, 4.3.2: encryption, authentication and salt, for RTP and from 3 on for RTCP.
+const RTP_LABEL: u8 = 0;
 const RTCP_LABEL: u8 = 3;
 
 /// Its own key and salt, once the handshake is over.
@@ -31,7 +34,7 @@ pub(crate) struct Protector {
     master: Master,
 }
 
-/// Keys of one direction.
+/// Keys of one direction, for RTP or for RTCP.
 struct Keys {
     encryption: [u8; KEY],
     authentication: [u8; 20],
@@ -51,6 +54,25 @@ impl Protector {
         // The stack wants it for ever; a session of the tests' leaves some bytes behind.
         overheard.dtls_provider = Box::leak(Box::new(listening));
         (Self { crypto, master }, Arc::new(overheard))
+    }
+
+    /// Protects an RTP packet without extensions. `rollover` counts the wraps of its sequence number.
+    ///
+    /// # Panics
+    /// When the handshake is not over, or the packet has no header.
+    pub(crate) fn rtp(&self, packet: &[u8], rollover: u32) -> Vec<u8> {
+        let keys = self.keys(RTP_LABEL);
+        let ssrc = u32::from_be_bytes(packet[8..12].try_into().expect("four bytes"));
+        let sequence = u16::from_be_bytes([packet[2], packet[3]]);
+        let index = u64::from(rollover) << 16 | u64::from(sequence);
+        let iv = Aes128CmSha1_80::rtp_iv(keys.salt, ssrc, index);
+        let mut protected = self.encrypt(&keys.encryption, &iv, packet, RTP_HEADER);
+        let end = protected.len();
+        protected.resize(end + TAG, 0);
+        let hmac =
+            |key: &[u8], parts: &[&[u8]]| self.crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+        Aes128CmSha1_80::rtp_hmac(hmac, &keys.authentication, &mut protected, index, end);
+        protected
     }
 
     /// Protects an RTCP packet of 8 bytes at least, whatever they are. No two may have the same index.
@@ -202,7 +224,7 @@ mod tests {
             0x0e, 0xc6, 0x75, 0xad, 0x49, 0x8a, 0xfe, 0xeb, 0xb6, 0x96, 0x0b, 0x3a, 0xab, 0xe6,
         ];
         *protector.master.lock() = Some((key, salt));
-        let keys = protector.keys(0);
+        let keys = protector.keys(RTP_LABEL);
         let encryption = 0xc61e_7a93_744f_39ee_1073_4afe_3ff7_a087_u128;
         assert_eq!(keys.encryption, encryption.to_be_bytes());
         assert_eq!(keys.salt[..4], [0x30, 0xcb, 0xbc, 0x08]);

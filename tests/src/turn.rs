@@ -1,6 +1,7 @@
 //! coturn: a real TURN server in a namespace.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -10,6 +11,7 @@ use crate::netns::Netns;
 use crate::process::{Process, START, run};
 
 const PORT: u16 = 3478;
+const TLS_PORT: u16 = 5349;
 
 /// A running coturn that takes time-limited credentials (draft-uberti-behave-turn-rest).
 #[derive(Debug)]
@@ -26,10 +28,11 @@ impl TurnServer {
     pub fn start(netns: &Netns, address: Ipv4Addr, secret: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = folder.path().join("turnserver.conf");
+        sign(folder.path(), address);
         let config = format!(
-            "listening-ip={address}\nlistening-port={PORT}\nrelay-ip={address}\nrealm=sluice.test\n\
-             use-auth-secret\nstatic-auth-secret={secret}\nuserdb={0}/turndb\npidfile={0}/pid\n\
-             log-file=stdout\nsimple-log\nverbose\nno-cli\nno-tls\nno-dtls\n",
+            "listening-ip={address}\nlistening-port={PORT}\ntls-listening-port={TLS_PORT}\nrelay-ip={address}\n\
+             realm=sluice.test\nuse-auth-secret\nstatic-auth-secret={secret}\nuserdb={0}/turndb\npidfile={0}/pid\n\
+             cert={0}/cert.pem\npkey={0}/key.pem\nlog-file=stdout\nsimple-log\nverbose\nno-cli\nno-dtls\n",
             folder.path().display()
         );
         std::fs::write(&file, config).expect("a config file");
@@ -43,15 +46,21 @@ impl TurnServer {
             _folder: folder,
             _netns: netns.clone(),
         };
-        server.process.wait_line(START, |line| {
-            line.contains("TCP listener opened").then_some(())
-        });
+        // The last of its ways in.
+        let opened = format!("TCP listener opened on : {address}:{TLS_PORT}");
+        server
+            .process
+            .wait_line(START, |line| line.contains(&opened).then_some(()));
         server
     }
 
-    /// Its URL, with `udp` or `tcp` as the way to it.
+    /// Its URL, with `udp`, `tcp` or `tls` as the way to it.
     pub fn url(&self, transport: &str) -> String {
-        format!("turn:{}:{PORT}?transport={transport}", self.address)
+        let address = self.address;
+        if transport == "tls" {
+            return format!("turns:{address}:{TLS_PORT}?transport=tcp");
+        }
+        format!("turn:{address}:{PORT}?transport={transport}")
     }
 
     /// The user's name and password for a time in seconds since 1970, as the secret's owner makes them.
@@ -68,6 +77,22 @@ impl TurnServer {
     /// What it said so far.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+}
+
+/// Makes a certificate that nobody else has signed.
+fn sign(folder: &Path, address: Ipv4Addr) {
+    let name = format!("subjectAltName=IP:{address}");
+    let mut command = Command::new("openssl");
+    command
+        .current_dir(folder)
+        .args(["req", "-x509", "-nodes", "-days", "2"]);
+    command.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    command.args(["-keyout", "key.pem", "-out", "cert.pem"]);
+    run(command.args(["-subj", "/CN=turn.sluice.test", "-addext", &name]));
+    // coturn gives up root before it reads them.
+    for file in ["key.pem", "cert.pem", "."] {
+        run(Command::new("chmod").arg("a+rX").arg(folder.join(file)));
     }
 }
 

@@ -11,6 +11,7 @@ mod listen;
 mod own_server;
 mod packetize;
 mod peer;
+mod probe;
 mod producer;
 mod publish;
 mod publishers;

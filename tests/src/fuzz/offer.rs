@@ -278,7 +278,8 @@ fn check_sections(text: &str) {
     let mut ends = 0;
     let sections = text.split("\r\nm=").skip(1);
     let refused = |section: &str| {
-        let port = section.split_ascii_whitespace().nth(1);
+        let line = section.lines().next().unwrap_or_default();
+        let port = line.split_ascii_whitespace().nth(1);
         port == Some("0") && !section.lines().any(|line| line == "a=bundle-only")
     };
     let all_refused = sections.clone().all(refused);

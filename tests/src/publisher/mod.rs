@@ -45,6 +45,8 @@ pub struct PublisherOptions {
     pub spoil: Option<Spoil>,
     /// Marks each H.264 frame with the clock, as soon as it is encoded.
     pub stamp: bool,
+    /// Sends a packet of nothing but padding after so many packets of a stream; 0 for never.
+    pub padding_every: u64,
 }
 
 impl Default for PublisherOptions {
@@ -58,6 +60,7 @@ impl Default for PublisherOptions {
             first: (1000, 0),
             spoil: None,
             stamp: false,
+            padding_every: 0,
         }
     }
 }
@@ -69,6 +72,8 @@ pub struct Published {
     pub connected: bool,
     /// RTP packets sent.
     pub packets: u64,
+    /// Of them, packets of padding alone.
+    pub paddings: u64,
     /// The synchronisation source of the gateway's own RTCP, once some came.
     pub server_ssrc: Option<u32>,
     /// Key frames that it was asked for.

@@ -19,6 +19,8 @@ use crate::viewer::sdp;
 const CLOSING_STEPS: usize = 20;
 /// Of RTCP past the stack: what the stack itself sends counts from 1.
 const FIRST_INDEX: u32 = 1 << 20;
+/// Of a packet of padding alone.
+const PADDING: u8 = 200;
 
 /// One track that is sent.
 struct Track {
@@ -29,6 +31,7 @@ struct Track {
     sequence: u64,
     /// The payloader's first timestamp.
     base: Option<u32>,
+    count: u64,
 }
 
 pub(super) struct Session {
@@ -46,6 +49,8 @@ pub(super) struct Session {
     last_packet: Vec<u8>,
     protector: Protector,
     next_index: u32,
+    padding_every: u64,
+    server: Option<SocketAddr>,
 }
 
 impl Session {
@@ -72,6 +77,7 @@ impl Session {
                 pt: None,
                 sequence: u64::from(options.first.0),
                 base: None,
+                count: 0,
             });
         }
         let (offer, pending) = api.apply().ok_or("empty offer")?;
@@ -97,6 +103,8 @@ impl Session {
             last_packet: Vec::new(),
             protector,
             next_index: FIRST_INDEX,
+            padding_every: options.padding_every,
+            server: None,
         };
         Ok((session, offer))
     }
@@ -142,7 +150,19 @@ impl Session {
         let write = RtpWrite::new(pt, sequence, timestamp, now, payload);
         stream.write_rtp(write.marker(packet.marker).nackable(packet.video));
         self.published.packets += 1;
+        track.count += 1;
+        let pads = self.padding_every > 0 && track.count.is_multiple_of(self.padding_every);
+        let padding = pads.then(|| {
+            track.sequence += 1;
+            padding(*pt, track.sequence, timestamp, *stream.ssrc())
+        });
+        let rollover = u32::try_from(track.sequence >> 16).expect("a short test");
         self.on_timeout(now);
+        if let (Some(padding), Some(server)) = (padding, self.server) {
+            self.send_raw(&self.protector.rtp(&padding, rollover), server);
+            self.published.packets += 1;
+            self.published.paddings += 1;
+        }
     }
 
     /// Sends RTCP past the stack, whatever it says.
@@ -227,6 +247,7 @@ impl Session {
                 Ok(Output::Transmit(packet)) => {
                     if Head::parse(&packet.contents).is_some() {
                         self.last_packet = packet.contents.to_vec();
+                        self.server = Some(packet.destination);
                     }
                     // A lost datagram is the network's business.
                     drop(self.socket.send_to(&packet.contents, packet.destination));
@@ -263,6 +284,17 @@ impl Session {
         self.published.error.get_or_insert(why);
         self.published.closed = true;
     }
+}
+
+/// RFC 3550, 5.1: the last byte counts the padding, itself too.
+fn padding(pt: u8, sequence: u64, timestamp: u32, ssrc: u32) -> Vec<u8> {
+    let [.., high, low] = sequence.to_be_bytes();
+    let mut packet = vec![0xa0, pt, high, low];
+    packet.extend(timestamp.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.resize(packet.len() + usize::from(PADDING), 0);
+    *packet.last_mut().expect("not empty") = PADDING;
+    packet
 }
 
 fn config(options: &PublisherOptions) -> RtcConfig {

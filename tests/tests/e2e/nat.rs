@@ -1,4 +1,4 @@
-//! Viewers in networks that let little through: NAT, no UDP to us, no UDP at all, IPv6 alone.
+//! Viewers in networks that let little through: NAT, no UDP to us, no UDP at all, TLS alone, IPv6 alone.
 
 use std::net::Ipv4Addr;
 
@@ -118,6 +118,17 @@ fn a_viewer_plays_where_there_is_ipv6_alone() {
     let mut browser = Browser::open(Engine::Chromium, &client, &url);
     let way = plays(&mut browser);
     assert!(way.ends_with(" udp") && !way.starts_with("relay"), "{way}");
+}
+
+#[test]
+fn a_viewer_whose_network_knows_tls_alone_plays_through_turn_over_tls() {
+    let street = Street::new();
+    street.router.block("meta l4proto udp");
+    street.router.block("tcp dport 3478");
+    let gateway = street.serve(&street.ice_servers("tls"));
+    let url = gateway.at_host(&street.gateway.to_string(), "cam");
+    let mut browser = Browser::trusting(&street.home, &url);
+    assert_eq!(plays(&mut browser), "relay tls");
 }
 
 #[test]

@@ -8,12 +8,14 @@ use std::time::Duration;
 /// RFC 3550, 12.1.
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
+const GOODBYE: u8 = 203;
 /// The first four bytes of every RTCP packet.
 const HEADER: usize = 4;
 /// What stands before the report blocks: the sender's SSRC, and in a sender report five words more.
 const RECEIVER_HEAD: usize = 4;
 const SENDER_HEAD: usize = 24;
 const BLOCK: usize = 24;
+const SSRC: usize = 4;
 /// From 1900 to 1970, in seconds.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
@@ -58,6 +60,9 @@ pub enum RtcpError {
     /// More report blocks are announced than have room.
     #[error("an RTCP report has fewer blocks than it says")]
     Blocks,
+    /// A goodbye of nobody, or of more than have room.
+    #[error("an RTCP goodbye names no source, or fewer than it says")]
+    Goodbye,
     /// Padding in the middle, of no length, or longer than its packet.
     #[error("the padding of an RTCP packet is not right")]
     Padding,
@@ -67,7 +72,7 @@ pub enum RtcpError {
 ///
 /// # Errors
 ///
-/// If a length lies. Nothing of such a packet counts.
+/// If a length or a count lies, or a goodbye names nobody. Nothing of such a packet counts.
 pub fn report_blocks(mut bytes: &[u8]) -> Result<Vec<ReportBlock>, RtcpError> {
     let mut blocks = Vec::new();
     loop {
@@ -83,6 +88,10 @@ pub fn report_blocks(mut bytes: &[u8]) -> Result<Vec<ReportBlock>, RtcpError> {
             let body = body.ok_or(RtcpError::Blocks)?;
             blocks.extend(body.chunks_exact(BLOCK).filter_map(block));
         }
+        let named = usize::from(packet.count) * SSRC;
+        if packet.kind == GOODBYE && (named == 0 || named > packet.body.len()) {
+            return Err(RtcpError::Goodbye);
+        }
         if rest.is_empty() {
             return Ok(blocks);
         }
@@ -92,6 +101,11 @@ pub fn report_blocks(mut bytes: &[u8]) -> Result<Vec<ReportBlock>, RtcpError> {
         }
         bytes = rest;
     }
+}
+
+/// Says whether a datagram, whose first bytes these are, is a goodbye of nobody. SRTP leaves them readable.
+pub fn is_empty_goodbye(datagram: &[u8]) -> bool {
+    matches!(datagram, [first, GOODBYE, ..] if first >> 6 == 2 && first & 0x1f == 0)
 }
 
 /// Gives the middle 32 bits of an NTP time (RFC 3550, 4).

@@ -83,8 +83,26 @@ fn lengths_that_lie_are_refused() {
         // Padding takes a block's room, or stands in the middle.
         ([&changed(0, 0xa1)[..31], &[24]].concat(), RtcpError::Blocks),
         ([padded(4), whole.clone()].concat(), RtcpError::Padding),
+        // Goodbyes of nobody, and of one more than there are.
+        (packet(203, 0, &[]), RtcpError::Goodbye),
+        (packet(203, 0, &[1]), RtcpError::Goodbye),
+        (packet(203, 2, &[1]), RtcpError::Goodbye),
     ] {
         assert_eq!(report_blocks(&bytes), Err(error), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_goodbye_of_nobody_is_known_by_its_head() {
+    assert!(is_empty_goodbye(&packet(203, 0, &[1])));
+    for other in [
+        packet(203, 1, &[1]),
+        packet(200, 0, &[1]),
+        vec![],
+        vec![0x80],
+        vec![0, 203],
+    ] {
+        assert!(!is_empty_goodbye(&other), "{other:?}");
     }
 }
 

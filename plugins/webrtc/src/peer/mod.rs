@@ -8,6 +8,7 @@ mod ice;
 mod negotiate;
 mod nice;
 mod restart;
+pub(crate) mod rtcp;
 mod signalled;
 mod verify;
 mod warm;
@@ -98,12 +99,14 @@ impl Peer {
             last_flight: flight::LastFlight::default(),
         };
         let last_flight = peer.last_flight.clone();
-        peer.on_inner_element(move |element, factory| {
-            if factory == "nicesink"
-                && let Some(sink) = element.static_pad("sink")
-            {
-                last_flight.watch(&sink);
+        peer.on_inner_element(move |element, factory| match factory {
+            "nicesink" => {
+                if let Some(sink) = element.static_pad("sink") {
+                    last_flight.watch(&sink);
+                }
             }
+            "dtlssrtpdec" => rtcp::watch_entry(element),
+            _ => {}
         });
         peer.pipeline
             .add(&peer.webrtcbin)

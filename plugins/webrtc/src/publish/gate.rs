@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use sluice_core::Fingerprint;
 use sluice_core::whip::{Accepted, RID, Streams, extension};
 
-use super::swallow;
 use crate::peer;
+use crate::probe::{retain, swallow};
 
 /// What is known of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,19 +116,13 @@ impl Gate {
             return swallow(info);
         }
         self.hear();
-        match &mut info.data {
-            Some(gst::PadProbeData::Buffer(buffer)) if is_media && !self.takes(buffer) => {
-                return swallow(info);
+        retain(info, |buffer| {
+            if is_media {
+                self.takes(buffer)
+            } else {
+                self.takes_rtcp(buffer)
             }
-            Some(gst::PadProbeData::BufferList(list)) if is_media => {
-                list.make_mut().foreach_mut(|buffer, _index| {
-                    let kept = self.takes(&buffer).then_some(buffer);
-                    std::ops::ControlFlow::Continue(kept)
-                });
-            }
-            Some(_) | None => {}
-        }
-        gst::PadProbeReturn::Ok
+        })
     }
 
     /// Checks the certificate if that was not done yet, and says whether it fits.
@@ -180,6 +174,15 @@ impl Gate {
     fn hear(&self) {
         let ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.heard.store(ms + 1, Relaxed);
+    }
+
+    /// Decides about one RTCP packet.
+    fn takes_rtcp(&self, packet: &gst::Buffer) -> bool {
+        let sound = peer::rtcp::is_sound(packet);
+        if !sound {
+            self.refused.fetch_add(1, Relaxed);
+        }
+        sound
     }
 
     /// Decides about one RTP packet by its header (RFC 3550, 5.1).

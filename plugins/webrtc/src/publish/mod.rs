@@ -9,6 +9,7 @@ mod outlet;
 mod pads;
 mod session;
 mod unpack;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Weak};
@@ -241,14 +242,6 @@ impl std::fmt::Debug for Ingress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ingress").finish_non_exhaustive()
     }
-}
-
-/// Ends the way of what a probe looks at. With `PadProbeReturn::Drop` the core would unref what the binding has
-/// taken out already, and say so with a critical warning each time.
-pub(crate) fn swallow(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
-    drop(info.data.take());
-    info.flow_res = Ok(gst::FlowSuccess::Ok);
-    gst::PadProbeReturn::Handled
 }
 
 /// Gives the name of the pad of a kind: a publisher has one track of each.

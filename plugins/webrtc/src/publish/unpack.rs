@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use gst::prelude::*;
-use gst_rtp::RTPBuffer;
 use parking_lot::Mutex;
-use sluice_core::bitstream::payload::is_whole;
 use sluice_core::bitstream::tidy::{Parts, without_late_headers};
 use sluice_core::{Codec, Kind};
 
 use super::outlet::{Line, Outlet};
 use super::session::Publisher;
-use super::swallow;
+use super::whole;
 use crate::packetize::register_av1;
 
 /// How one codec is unpacked. Adding one is one line.
@@ -125,7 +123,7 @@ pub(super) fn build(
     queue.set_property("max-size-time", gst::ClockTime::from_seconds(5));
     watch_requests(&queue, layer, session);
     let depayloader = make(row.depayloader)?;
-    keep_whole(&depayloader, codec);
+    whole::keep(&depayloader, codec);
     let mut chain = vec![queue, depayloader];
     if let Some(unpacked) = row.unpacked {
         let filter = make("capsfilter")?;
@@ -155,32 +153,6 @@ fn make(factory: &str) -> Result<gst::Element, String> {
 fn parsed(caps: &str) -> Result<gst::Caps, String> {
     caps.parse()
         .map_err(|_error| format!("\"{caps}\" are no caps"))
-}
-
-/// Keeps packets from a depayloader that are shorter than they say; it would read on behind their end.
-fn keep_whole(depayloader: &gst::Element, codec: Codec) {
-    let Some(pad) = depayloader.static_pad("sink") else {
-        return;
-    };
-    let fits = move |buffer: &gst::Buffer| {
-        RTPBuffer::from_buffer_readable(buffer)
-            .and_then(|packet| packet.payload().map(|payload| is_whole(codec, payload)))
-            .unwrap_or(false)
-    };
-    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-    pad.add_probe(types, move |_pad, info| {
-        match &mut info.data {
-            Some(gst::PadProbeData::Buffer(buffer)) if !fits(buffer) => return swallow(info),
-            Some(gst::PadProbeData::BufferList(list)) => {
-                list.make_mut().foreach_mut(|buffer, _index| {
-                    let kept = fits(&buffer).then_some(buffer);
-                    std::ops::ControlFlow::Continue(kept)
-                });
-            }
-            Some(_) | None => {}
-        }
-        gst::PadProbeReturn::Ok
-    });
 }
 
 /// A depayloader that lost something asks for a key frame: the session does so, at most once a second.

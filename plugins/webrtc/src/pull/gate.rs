@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use sluice_core::Fingerprint;
 
 use crate::peer;
-use crate::publish::swallow;
+use crate::probe::{retain, swallow};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Verdict {
@@ -57,7 +57,7 @@ impl Gate {
 /// Puts the gate right behind SRTP: before media, and before what the server reports.
 pub(super) fn guard(gate: &std::sync::Arc<Gate>, dtlssrtpdec: &gst::Element) {
     let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-    for name in ["rtp_src", "rtcp_src"] {
+    for (name, is_media) in [("rtp_src", true), ("rtcp_src", false)] {
         let Some(pad) = dtlssrtpdec.static_pad(name) else {
             tracing::error!(name, "dtlssrtpdec has no such pad; nothing passes");
             gate.shut();
@@ -66,11 +66,10 @@ pub(super) fn guard(gate: &std::sync::Arc<Gate>, dtlssrtpdec: &gst::Element) {
         let (gate, decoder) = (gate.clone(), dtlssrtpdec.downgrade());
         pad.add_probe(types, move |_pad, info| {
             let decoder = decoder.upgrade();
-            if decoder.is_some_and(|decoder| gate.check(&decoder)) {
-                gst::PadProbeReturn::Ok
-            } else {
-                swallow(info)
+            if !decoder.is_some_and(|decoder| gate.check(&decoder)) {
+                return swallow(info);
             }
+            retain(info, |buffer| is_media || peer::rtcp::is_sound(buffer))
         });
     }
 }

@@ -82,6 +82,7 @@ impl Session {
         let gate = session.gate.clone();
         peer::on_inner_element(&session.webrtcbin, move |element, factory| {
             if factory == "dtlssrtpdec" {
+                peer::rtcp::watch_entry(element);
                 guard(&gate, element);
             }
         });

@@ -11,6 +11,7 @@ use sluice_core::whep::CloseReason;
 use sluice_core::{Breaker, Tripped};
 
 use super::Session;
+use crate::probe::retain;
 
 impl Session {
     /// Every RTCP packet of the viewer is a sign of life; its reports go to the circuit breaker.
@@ -27,18 +28,11 @@ impl Session {
         let breaker = Mutex::new(self.breaker());
         let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
         pad.add_probe(types, move |_pad, info| {
-            if let Some(session) = session.upgrade() {
-                session.hear();
-                match &info.data {
-                    Some(gst::PadProbeData::Buffer(buffer)) => session.on_rtcp(&breaker, buffer),
-                    Some(gst::PadProbeData::BufferList(list)) => {
-                        list.iter_owned()
-                            .for_each(|buffer| session.on_rtcp(&breaker, &buffer));
-                    }
-                    Some(_) | None => {}
-                }
-            }
-            gst::PadProbeReturn::Ok
+            let Some(session) = session.upgrade() else {
+                return gst::PadProbeReturn::Ok;
+            };
+            session.hear();
+            retain(info, |buffer| session.on_rtcp(&breaker, buffer))
         });
     }
 
@@ -49,15 +43,16 @@ impl Session {
         Breaker::new(lanes.iter().map(|lane| lane.ssrc), group)
     }
 
-    fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &gst::Buffer) {
+    /// Says whether rtpbin may see it, as [`crate::peer::rtcp::is_sound`] does.
+    fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &gst::Buffer) -> bool {
         let Ok(packet) = buffer.map_readable() else {
-            return;
+            return false;
         };
         let blocks = match report_blocks(&packet) {
             Ok(blocks) => blocks,
             Err(error) => {
                 tracing::debug!(viewer = %self.id, %error, "RTCP is passed over");
-                return;
+                return false;
             }
         };
         // The sender reports carry this machine's time of day.
@@ -71,6 +66,7 @@ impl Session {
         if let Some(tripped) = tripped {
             self.on_tripped(&tripped);
         }
+        true
     }
 
     fn on_tripped(self: &Arc<Self>, tripped: &Tripped) {

@@ -1,8 +1,10 @@
-//! Section 6, what receivers report and what senders make of it: the circuit breaker, collisions.
+//! Section 6, what receivers report and what senders make of it: the circuit breaker, collisions, padding.
 
 use std::time::{Duration, Instant};
 
 use sluice_tests::gateway::GatewayOptions;
+use sluice_tests::publisher::PublisherOptions;
+use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{ViewerOptions, Viewers};
 use sluice_tests::wait::until;
 
@@ -96,4 +98,34 @@ fn c71_a_publisher_whose_ssrc_is_ours_plays_on() {
     let counts = viewer.counts();
     assert!(!counts.closed && counts.longest_gap < STILL, "{counts:?}");
     assert!(!publisher.published().closed, "{:?}", publisher.published());
+}
+
+#[test]
+fn c71_packets_of_padding_alone_tear_no_picture() {
+    let gateway = gateway();
+    for codec in [Payload::Vp8, Payload::H264, Payload::Vp9] {
+        let options = PublisherOptions {
+            video: Some(codec),
+            padding_every: 7,
+            ..small()
+        };
+        let (publisher, _viewers, viewer) = watched(&gateway, &options);
+        // Whoever joins may ask for one, too: at once, or a second after the one before.
+        viewer.wait_frames(60, secs(15));
+        let asked = publisher.published().key_frames_asked;
+        viewer.wait_frames(150, secs(30));
+        let (published, counts) = (publisher.published(), viewer.counts());
+        assert!(published.paddings > 20, "{codec:?}: {published:?}");
+        // A picture that was torn would be asked for anew.
+        assert_eq!(
+            published.key_frames_asked, asked,
+            "{codec:?}: {published:?}"
+        );
+        assert!(counts.video.lost == 0, "{codec:?}: {counts:?}");
+        assert!(counts.longest_gap < STILL, "{codec:?}: {counts:?}");
+        let path = gateway.path("studio");
+        assert_eq!(path["publisher"]["packets_refused"], 0, "{path:#}");
+        assert_eq!(publisher.delete().status, 200);
+        gateway.wait_state("studio", "waiting", secs(15));
+    }
 }

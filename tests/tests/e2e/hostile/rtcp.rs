@@ -14,16 +14,85 @@ use crate::secs;
 /// Who says it.
 const SENDER: [u8; 4] = [0x5e, 0x1f, 0, 1];
 
-/// One packet: what stands in its first byte besides the version, its type, and what follows its sender.
-fn packet(count: u8, kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from((SENDER.len() + body.len()) / 4).expect("short");
-    let length = length.to_be_bytes();
+/// One packet: what stands in its first byte besides the version, its type, the length that it says (in words
+/// besides its first; `None` for the true one), and what follows its sender.
+fn packet(count: u8, kind: u8, length: Option<u16>, body: &[u8]) -> Vec<u8> {
+    let true_length = u16::try_from((SENDER.len() + body.len()) / 4).expect("short");
+    let length = length.unwrap_or(true_length).to_be_bytes();
     [
         &[0x80 | count, kind, length[0], length[1]],
         &SENDER[..],
         body,
     ]
     .concat()
+}
+
+/// What lies about its lengths, its counts and its padding.
+fn lies(media: u32) -> Vec<Vec<u8>> {
+    let media = media.to_be_bytes();
+    let report = packet(0, 201, None, &[]);
+    let block = [&media[..], &[255; 20]].concat();
+    vec![
+        // More blocks than there are, with and without any.
+        packet(31, 201, None, &[]),
+        packet(31, 200, None, &[]),
+        packet(31, 200, None, &[0; 20]),
+        packet(2, 201, None, &block),
+        // Everything was lost, and more than was sent.
+        packet(1, 201, None, &block),
+        // Longer and shorter than they are.
+        packet(0, 201, Some(0xffff), &[]),
+        packet(1, 201, Some(0), &block),
+        packet(1, 200, Some(1), &block),
+        [report.clone(), packet(0, 202, Some(500), &[])].concat(),
+        [report.clone(), vec![0x80]].concat(),
+        [report.clone(), vec![0; 300]].concat(),
+        // Padding of no length, and of more than there is.
+        packet(0x20, 201, None, &[0, 0, 0, 0]),
+        packet(0x20, 201, None, &[0, 0, 0, 255]),
+        packet(0x21, 201, None, &block),
+        // Names that go on behind their end, and names without one.
+        packet(1, 202, None, &[1, 255, b'a', b'b']),
+        packet(31, 202, None, &[1, 1, b'a', 0]),
+        packet(1, 202, None, &[8, 3, 9, b'a']),
+        packet(1, 202, None, &[8, 200, 255, b'a']),
+        // Goodbyes: of others, of ourselves, of more than there are, with a reason that goes on.
+        packet(1, 203, None, &[]),
+        packet(2, 203, None, &media),
+        packet(31, 203, None, &media),
+        packet(1, 203, None, &[255, b'n', b'o', b'w']),
+        // Another's application, extended reports of 65,535 words, types that nobody knows.
+        packet(31, 204, None, b"EVIL"),
+        packet(31, 204, None, &[0xff; 400]),
+        packet(0, 207, None, &[4, 0, 0xff, 0xff, 1, 2, 3, 4]),
+        packet(0, 207, None, &[5, 0, 0, 0, 6, 0, 0, 1, 7, 0xff, 0, 200]),
+        packet(0, 192, None, &media),
+        packet(31, 208, None, &[0xff; 64]),
+        packet(31, 223, None, &media),
+        packet(31, 195, Some(7), &[]),
+        // Other versions.
+        [&[0x40, 201, 0, 1][..], &SENDER].concat(),
+        [&[0xc0, 201, 0, 1][..], &SENDER].concat(),
+        // Feedback that says nothing, and of which nobody knows the meaning.
+        packet(1, 205, None, &[]),
+        packet(1, 206, None, &[]),
+        packet(31, 205, None, &media),
+        packet(31, 206, None, &media),
+        packet(4, 206, None, &media),
+        packet(4, 206, None, &[&media[..], &media, &[1, 0]].concat()),
+        packet(2, 206, None, &[&media[..], &[0xff; 40]].concat()),
+        packet(3, 206, None, &[&media[..], &[0xff; 4]].concat()),
+        packet(3, 205, None, &[&media[..], &media, &[0xff; 4]].concat()),
+        // A bandwidth for 255 streams that are not named, of 2^63 times 2^18 bits.
+        packet(
+            15,
+            206,
+            None,
+            &[&[0; 4][..], b"REMB", &[255, 255, 255, 255]].concat(),
+        ),
+        packet(15, 206, None, &[&[0; 4][..], b"REMB"].concat()),
+        packet(15, 206, None, &[&[0; 4][..], b"RE"].concat()),
+    ]
 }
 
 /// Transport-wide feedback that cannot be.
@@ -34,14 +103,19 @@ fn twcc(media: u32) -> Vec<Vec<u8>> {
         let (base, count) = (base.to_be_bytes(), count.to_be_bytes());
         let mut body = [&media[..], &base, &count, &[0x7f, 0xff, 0xff, 0], rest].concat();
         body.resize(body.len().next_multiple_of(4), 0);
-        packet(15, 205, &body)
+        packet(15, 205, None, &body)
     };
     let runs: Vec<u8> = [0x3f, 0xff].repeat(500);
     let large: Vec<u8> = [0x5f, 0xff].repeat(500);
     vec![
-        packet(15, 205, &media),
-        packet(15, 205, &[&media[..], &[0, 1]].concat()),
-        packet(15, 205, &[&media[..], &[0, 1, 0, 9, 0, 0, 0, 0]].concat()),
+        packet(15, 205, None, &media),
+        packet(15, 205, None, &[&media[..], &[0, 1]].concat()),
+        packet(
+            15,
+            205,
+            None,
+            &[&media[..], &[0, 1, 0, 9, 0, 0, 0, 0]].concat(),
+        ),
         // Nothing at all, everything, and no word of it.
         feedback(0, 0, &[]),
         feedback(0, 0xffff, &[]),
@@ -68,7 +142,60 @@ fn greed(media: u32, from: u16) -> Vec<u8> {
         body.extend(from.wrapping_add(entry * 17).to_be_bytes());
         body.extend([0xff, 0xff]);
     }
-    packet(1, 205, &body)
+    packet(1, 205, None, &body)
+}
+
+/// Bytes of no meaning (xorshift), with the head of an RTCP packet.
+fn noise(count: u64) -> impl Iterator<Item = Vec<u8>> {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..count).map(move |_| {
+        let mut next = || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random.to_le_bytes()
+        };
+        let [kind, count, words, lie, ..] = next();
+        let body: Vec<u8> = (0..words % 40).flat_map(|_| next()).collect();
+        let length = (lie < 128).then_some(u16::from(lie));
+        packet(count & 0x1f, 200 + kind % 8, length, &body)
+    })
+}
+
+#[test]
+fn h20_rtcp_that_lies_about_its_lengths_harms_nobody() {
+    let gateway = gateway();
+    let bystanders = Bystanders::watch(&gateway);
+    let publisher = publishing(&gateway, &small(Payload::Vp8));
+    let viewers = Viewers::new();
+    let honest = watch(&viewers, &gateway, Payload::Vp8);
+    let liar = watch(&viewers, &gateway, Payload::Vp8);
+    liar.wait_frames(5, secs(15));
+    let media = liar.video_ssrcs()[0];
+    let theirs = until(secs(10), "RTCP of the gateway", || {
+        publisher.published().server_ssrc
+    });
+    for _ in 0..3 {
+        for (to_viewers, to_publishers) in lies(media).iter().zip(&lies(theirs)) {
+            liar.send_rtcp(to_viewers);
+            publisher.send_rtcp(to_publishers);
+            pass(Duration::from_millis(2));
+        }
+    }
+    for packet in noise(500) {
+        liar.send_rtcp(&packet);
+        publisher.send_rtcp(&packet);
+        pass(Duration::from_millis(1));
+    }
+    // Nobody is thrown out, not even who lies: lost RTCP looks no better.
+    for viewer in [&honest, &liar] {
+        viewer.wait_frames(30, secs(20));
+        let counts = viewer.counts();
+        assert!(!counts.closed && counts.longest_gap < secs(2), "{counts:?}");
+    }
+    assert!(!publisher.published().closed, "{:?}", publisher.published());
+    bystanders.unharmed();
+    is_sane(&gateway);
 }
 
 #[test]

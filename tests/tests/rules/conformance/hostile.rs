@@ -1,6 +1,6 @@
 //! Hostile inputs 1 to 24.
 
-use super::{Must, NotServer, NotYet, Passes, Row};
+use super::{Must, NotServer, Passes, Row};
 
 /// All of them, in order.
 #[rustfmt::skip]
@@ -24,7 +24,7 @@ pub(super) const ITEMS: &[Row] = &[
     (17, Must, "a certificate that was not named", Passes, &["hostile::peers::h17_a_certificate_that_was_not_named_gets_nothing_and_gives_nothing"]),
     (18, Must, "wrong STUN, 5,000 a second, conflicts of roles", Passes, &["hostile::ice::h18_stun_that_is_wrong_or_comes_in_floods_changes_no_session"]),
     (19, Must, "RTP from elsewhere, replayed, changed", Passes, &["hostile::rtp::h19_rtp_from_another_address_or_sent_again_reaches_no_viewer"]),
-    (20, Must, "nonsense after decryption", NotYet("RTP payloads are tested; RTCP that lies about its lengths is not"), &["hostile::rtp::h20_nonsense_after_decryption_harms_nobody"]),
+    (20, Must, "nonsense after decryption", Passes, &["hostile::rtp::h20_nonsense_after_decryption_harms_nobody", "hostile::rtcp::h20_rtcp_that_lies_about_its_lengths_harms_nobody"]),
     (21, Must, "storms of NACK and PLI, absurd REMB, nonsense as TWCC", Passes, &["hostile::rtp::h21_storms_of_nack_and_pli_and_absurd_remb_slow_nobody", "hostile::rtcp::h21_nonsense_as_twcc_and_endless_nacks_slow_nobody", "conformance::media::c69_pli_and_fir_bring_a_key_frame_but_not_more_than_one_a_second"]),
     (22, Must, "candidates that point at others", Passes, &["hostile::ice::h22_candidates_make_the_gateway_send_nothing_at_groups_services_or_for_long"]),
     (23, Must, "a TURN server that is dead or slow", NotServer("clients use TURN servers, Sluice only names them"), &["conformance::trickle::c42_the_answer_has_all_candidates_and_does_not_wait_for_a_dead_server", "nat::turn_takes_the_minted_credentials_and_no_others"]),
