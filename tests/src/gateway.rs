@@ -267,8 +267,18 @@ impl Gateway {
 }
 
 impl Drop for Gateway {
+    #[expect(
+        clippy::print_stderr,
+        reason = "CI keeps no artifacts, and a crash explains every other failure"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
+            // Without this, a crash looks like a picture that stands still.
+            if let Some(status) = self.process.ended() {
+                let line = format!("The gateway had ended by itself: {status}.");
+                eprintln!("{line}");
+                artifacts::note("ended.txt", &line);
+            }
             let state = self
                 .client
                 .try_request("GET", &self.at("api/v1/paths"), &[], "");

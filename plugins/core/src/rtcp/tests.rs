@@ -147,3 +147,51 @@ fn the_middle_of_an_ntp_time_is_16_bits_of_seconds_and_16_of_their_fraction() {
     assert_eq!(ntp_middle(Duration::ZERO), 0x7e80_0000);
     assert_eq!(ntp_middle(Duration::from_millis(2_500)), 0x7e82_8000);
 }
+
+#[test]
+fn feedback_has_the_length_of_its_kind() {
+    let padded = |mut packet: Vec<u8>| {
+        packet[0] |= 0x20;
+        packet
+    };
+    for (feedback, sound) in [
+        (packet(205, 1, &[1]), false),
+        (packet(206, 1, &[]), false),
+        (packet(206, 1, &[1, 2]), true),
+        (packet(206, 4, &[1, 0]), true),
+        (packet(206, 4, &[1, 0, 7]), false),
+        (packet(206, 4, &[1, 0, 7, 0x0100_0000]), true),
+        (packet(206, 4, &[1, 0, 7, 0x0100_0000, 8]), false),
+        // The padding is half of a second request, then a whole one.
+        (padded(packet(206, 4, &[1, 0, 7, 0, 4])), false),
+        (padded(packet(206, 4, &[1, 0, 7, 0, 0, 8])), true),
+        // Nothing is left for the sources.
+        (padded(packet(206, 1, &[1, 4])), false),
+    ] {
+        let expected = sound.then(Vec::new).ok_or(RtcpError::Feedback);
+        assert_eq!(report_blocks(&feedback), expected, "{feedback:?}");
+    }
+}
+
+#[test]
+fn transport_wide_feedback_is_taken_out_of_its_compound() {
+    let wide = packet(205, 15, &[1, 7, 0x0001_ffff, 0x7fff_ff00, 0x1fff_1fff]);
+    let (report, nack) = (receiver_report(1), packet(205, 1, &[1, 7, 0x0005_ffff]));
+    let out_of = |packets: &[&Vec<u8>]| {
+        let packets: Vec<_> = packets.iter().flat_map(|packet| packet.iter()).collect();
+        let packets: Vec<u8> = packets.into_iter().copied().collect();
+        without_transport_feedback(&packets)
+    };
+    assert_eq!(out_of(&[&wide]), Some(vec![]));
+    assert_eq!(out_of(&[&wide, &wide]), Some(vec![]));
+    assert_eq!(out_of(&[&report, &wide]), Some(report.clone()));
+    assert_eq!(out_of(&[&wide, &nack]), Some(nack.clone()));
+    assert_eq!(
+        out_of(&[&report, &wide, &nack]),
+        Some([report.clone(), nack.clone()].concat())
+    );
+    assert_eq!(out_of(&[&report, &nack]), None);
+    assert_eq!(out_of(&[]), None);
+    // One of a payload with the same number says something else.
+    assert_eq!(out_of(&[&packet(206, 15, &[1, 0, 2])]), None);
+}

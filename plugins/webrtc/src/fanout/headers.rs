@@ -11,9 +11,6 @@ pub(crate) struct Class {
     pub(crate) payload_type: u8,
     /// The id of the MID header extension and the section's mid, if offered (RFC 8843, 15.1).
     pub(crate) mid: Option<(u8, String)>,
-    /// The id of the transport-wide congestion control extension, if offered; webrtcbin's rtpsession
-    /// writes the number into the place that is kept for it here.
-    pub(crate) twcc: Option<u8>,
 }
 
 impl Class {
@@ -25,9 +22,6 @@ impl Class {
         {
             elements.push(id << 4 | (length - 1));
             elements.extend(mid.as_bytes());
-        }
-        if let Some(id @ 1..=14) = self.twcc {
-            elements.extend([id << 4 | 1, 0, 0]);
         }
         if elements.is_empty() {
             return elements;
@@ -121,11 +115,10 @@ mod tests {
         }
     }
 
-    fn class(mid: Option<(u8, &str)>, twcc: Option<u8>) -> Class {
+    fn class(mid: Option<(u8, &str)>) -> Class {
         Class {
             payload_type: 102,
             mid: mid.map(|(id, mid)| (id, mid.to_owned())),
-            twcc,
         }
     }
 
@@ -141,7 +134,7 @@ mod tests {
             at: Duration::from_secs(5),
             clock_rate: 90_000,
         };
-        let list = packets_for(&frame(), &class(None, None), moment);
+        let list = packets_for(&frame(), &class(None), moment);
         let first = b"\x80\x66\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04payload";
         let second = b"\x80\xe6\x00\x00\xff\xff\xff\xff\x01\x02\x03\x04payload";
         assert_eq!(bytes(&list, 0), first);
@@ -151,22 +144,22 @@ mod tests {
     }
 
     #[test]
-    fn mid_and_a_place_for_the_transport_wide_number_are_written() {
+    fn the_mid_is_written() {
         gst::init().unwrap();
         let moment = Moment {
             at: Duration::from_secs(5),
             clock_rate: 90_000,
         };
-        let list = packets_for(&frame(), &class(Some((4, "v1")), Some(3)), moment);
-        let extension = b"\xbe\xde\x00\x02\x41v1\x31\x00\x00\x00\x00";
+        let list = packets_for(&frame(), &class(Some((4, "v1"))), moment);
+        let extension = b"\xbe\xde\x00\x01\x41v1\x00";
         assert_eq!(&bytes(&list, 0)[..2], b"\x90\x66");
-        assert_eq!(&bytes(&list, 0)[12..24], extension);
-        assert_eq!(&bytes(&list, 0)[24..], b"payload");
+        assert_eq!(&bytes(&list, 0)[12..20], extension);
+        assert_eq!(&bytes(&list, 0)[20..], b"payload");
     }
 
     #[test]
     fn an_extension_id_that_the_one_byte_form_has_not_is_left_out() {
-        assert!(class(Some((15, "v")), Some(0)).extension().is_empty());
+        assert!(class(Some((15, "v"))).extension().is_empty());
     }
 
     #[test]
@@ -176,7 +169,7 @@ mod tests {
             at: Duration::from_secs(6),
             clock_rate: 90_000,
         };
-        let list = packets_for(&frame(), &class(None, None), moment);
+        let list = packets_for(&frame(), &class(None), moment);
         assert_eq!(bytes(&list, 0)[4..8], 89_999u32.to_be_bytes());
         let pts = list.get(0).unwrap().pts();
         assert_eq!(pts, Some(gst::ClockTime::from_seconds(6)));
@@ -190,7 +183,7 @@ mod tests {
             at: frame.at,
             clock_rate: 90_000,
         };
-        let list = packets_for(&frame, &class(None, None), moment);
+        let list = packets_for(&frame, &class(None), moment);
         let ours = frame.packets[0].payload.peek_memory(0);
         let theirs = list.get(0).unwrap().peek_memory(1);
         let (ours, theirs) = (

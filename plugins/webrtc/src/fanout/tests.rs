@@ -52,7 +52,6 @@ fn member(name: u8, pad: gst::Pad) -> Arc<Member> {
         class: Class {
             payload_type: 102,
             mid: None,
-            twcc: None,
         },
         pad,
     };

@@ -177,12 +177,12 @@ impl Gate {
     }
 
     /// Decides about one RTCP packet.
-    fn takes_rtcp(&self, packet: &gst::Buffer) -> bool {
-        let sound = peer::rtcp::is_sound(packet);
-        if !sound {
+    fn takes_rtcp(&self, packet: &mut gst::Buffer) -> bool {
+        let pure = peer::rtcp::purify(packet);
+        if pure.is_err() {
             self.refused.fetch_add(1, Relaxed);
         }
-        sound
+        matches!(pure, Ok(Some(_)))
     }
 
     /// Decides about one RTP packet by its header (RFC 3550, 5.1).

@@ -69,7 +69,9 @@ pub(super) fn guard(gate: &std::sync::Arc<Gate>, dtlssrtpdec: &gst::Element) {
             if !decoder.is_some_and(|decoder| gate.check(&decoder)) {
                 return swallow(info);
             }
-            retain(info, |buffer| is_media || peer::rtcp::is_sound(buffer))
+            retain(info, |buffer| {
+                is_media || matches!(peer::rtcp::purify(buffer), Ok(Some(_)))
+            })
         });
     }
 }

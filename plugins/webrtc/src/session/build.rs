@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use gst::prelude::*;
 use gst_webrtc::{WebRTCRTPTransceiver, WebRTCRTPTransceiverDirection};
-use sluice_core::whip::{MID, TWCC};
+use sluice_core::whip::MID;
 
 use super::around_fec;
 use crate::fanout::Class;
@@ -100,10 +100,8 @@ fn caps(section: &Section) -> gst::Caps {
     if let Some((id, _mid)) = &class.mid {
         caps = caps.field(format!("extmap-{id}"), MID);
     }
-    if let Some(id) = class.twcc {
-        // By this the rtpsession knows where to write the transport-wide sequence number.
-        caps = caps.field(format!("extmap-{id}"), TWCC);
-    }
+    // None for transport-wide numbers: nobody here reads what comes back, and rtpsession keeps 32 bytes of every
+    // packet until feedback tells of it (rtptwcc.c, `sent_packets`), for ever for who sends none.
     caps.build()
 }
 
@@ -135,7 +133,6 @@ mod tests {
             class: Class {
                 payload_type: 102,
                 mid: None,
-                twcc: None,
             },
         }
     }

@@ -81,7 +81,6 @@ pub(super) fn section(mline: usize, part: &Part, offered: &[Offered]) -> Option<
         class: Class {
             payload_type: part.pt,
             mid: None,
-            twcc: None,
         },
     })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use sluice_core::sdp::OfferedMedia;
 use sluice_core::sdp::offer::without_useless_candidates;
 use sluice_core::whep::{Deadlines, Session as Machine};
-use sluice_core::whip::{MID, TWCC};
+use sluice_core::whip::MID;
 use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
 
 use super::build::{self, Section};
@@ -136,7 +136,6 @@ fn sections(offered: &[Offered], offer: &Offer) -> Result<(Vec<Section>, Vec<Cod
 
 fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Option<Section> {
     let codec = offered.track.codec;
-    let extension = |uri: &str| media.short_extension(uri);
     let mut codecs = media.codecs.iter();
     Some(Section {
         mline,
@@ -153,8 +152,7 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
             .unwrap_or_default(),
         class: Class {
             payload_type: pt,
-            mid: extension(MID).map(|id| (id, media.mid.clone())),
-            twcc: extension(TWCC),
+            mid: media.short_extension(MID).map(|id| (id, media.mid.clone())),
         },
     })
 }

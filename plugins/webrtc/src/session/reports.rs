@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use gst::prelude::*;
 use parking_lot::Mutex;
 use sluice_core::breaker::{PICTURES, SOUND};
-use sluice_core::rtcp::{ntp_middle, report_blocks};
+use sluice_core::rtcp::ntp_middle;
 use sluice_core::whep::CloseReason;
 use sluice_core::{Breaker, Tripped};
 
 use super::Session;
+use crate::peer::rtcp::purify;
 use crate::probe::retain;
 
 impl Session {
@@ -43,13 +44,11 @@ impl Session {
         Breaker::new(lanes.iter().map(|lane| lane.ssrc), group)
     }
 
-    /// Says whether rtpbin may see it, as [`crate::peer::rtcp::is_sound`] does.
-    fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &gst::Buffer) -> bool {
-        let Ok(packet) = buffer.map_readable() else {
-            return false;
-        };
-        let blocks = match report_blocks(&packet) {
-            Ok(blocks) => blocks,
+    /// Says whether anything of it is left for rtpbin.
+    fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &mut gst::Buffer) -> bool {
+        let blocks = match purify(buffer) {
+            Ok(Some(blocks)) => blocks,
+            Ok(None) => return false,
             Err(error) => {
                 tracing::debug!(viewer = %self.id, %error, "RTCP is passed over");
                 return false;
