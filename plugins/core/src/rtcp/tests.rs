@@ -3,6 +3,10 @@ use super::*;
 /// A block: stream 7, 3 of 256 lost lately, -2 in all, the highest 65,540, a sender report 1.5 s ago.
 const WORDS: [u32; 6] = [7, 0x03ff_fffe, 65_540, 12, 0x0001_0000, 0x0001_8000];
 
+fn report_blocks(bytes: &[u8]) -> Result<Vec<ReportBlock>, RtcpError> {
+    read(bytes).map(|said| said.blocks)
+}
+
 fn packet(kind: u8, count: u8, words: &[u32]) -> Vec<u8> {
     let length = u16::try_from(words.len()).unwrap().to_be_bytes();
     let mut packet = vec![0x80 | count, kind, length[0], length[1]];
@@ -154,44 +158,49 @@ fn feedback_has_the_length_of_its_kind() {
         packet[0] |= 0x20;
         packet
     };
-    for (feedback, sound) in [
-        (packet(205, 1, &[1]), false),
-        (packet(206, 1, &[]), false),
-        (packet(206, 1, &[1, 2]), true),
-        (packet(206, 4, &[1, 0]), true),
-        (packet(206, 4, &[1, 0, 7]), false),
-        (packet(206, 4, &[1, 0, 7, 0x0100_0000]), true),
-        (packet(206, 4, &[1, 0, 7, 0x0100_0000, 8]), false),
-        // The padding is half of a second request, then a whole one.
-        (padded(packet(206, 4, &[1, 0, 7, 0, 4])), false),
-        (padded(packet(206, 4, &[1, 0, 7, 0, 0, 8])), true),
+    for (feedback, asked) in [
+        (packet(205, 1, &[1]), None),
+        (packet(206, 1, &[]), None),
+        (packet(206, 1, &[1, 2]), Some(vec![])),
+        (packet(206, 4, &[1]), None),
+        (packet(206, 4, &[1, 0]), Some(vec![])),
+        (packet(206, 4, &[1, 0, 7]), None),
+        (packet(206, 4, &[1, 0, 7, 0x0100_0000]), Some(vec![7])),
+        (packet(206, 4, &[1, 0, 7, 0x0100_0000, 8]), None),
+        (
+            packet(206, 4, &[1, 0, 7, 0x0100_0000, 8, 0]),
+            Some(vec![7, 8]),
+        ),
+        // What is padding is no request.
+        (padded(packet(206, 4, &[1, 0, 7, 0, 4])), Some(vec![7])),
+        (padded(packet(206, 4, &[1, 0, 7, 4])), None),
         // Nothing is left for the sources.
-        (padded(packet(206, 1, &[1, 4])), false),
+        (padded(packet(206, 1, &[1, 4])), None),
     ] {
-        let expected = sound.then(Vec::new).ok_or(RtcpError::Feedback);
-        assert_eq!(report_blocks(&feedback), expected, "{feedback:?}");
+        let said = read(&feedback).map(|said| said.key_frames);
+        assert_eq!(said, asked.ok_or(RtcpError::Feedback), "{feedback:?}");
     }
 }
 
 #[test]
-fn transport_wide_feedback_is_taken_out_of_its_compound() {
+fn what_gstreamer_must_not_see_is_cut_out_of_its_compound() {
     let wide = packet(205, 15, &[1, 7, 0x0001_ffff, 0x7fff_ff00, 0x1fff_1fff]);
+    let fir = packet(206, 4, &[1, 0, 7, 0x0100_0000]);
     let (report, nack) = (receiver_report(1), packet(205, 1, &[1, 7, 0x0005_ffff]));
-    let out_of = |packets: &[&Vec<u8>]| {
-        let packets: Vec<_> = packets.iter().flat_map(|packet| packet.iter()).collect();
-        let packets: Vec<u8> = packets.into_iter().copied().collect();
-        without_transport_feedback(&packets)
+    let rest = |packets: &[&Vec<u8>]| {
+        let packets: Vec<u8> = packets.iter().copied().flatten().copied().collect();
+        read(&packets).unwrap().rest
     };
-    assert_eq!(out_of(&[&wide]), Some(vec![]));
-    assert_eq!(out_of(&[&wide, &wide]), Some(vec![]));
-    assert_eq!(out_of(&[&report, &wide]), Some(report.clone()));
-    assert_eq!(out_of(&[&wide, &nack]), Some(nack.clone()));
-    assert_eq!(
-        out_of(&[&report, &wide, &nack]),
-        Some([report.clone(), nack.clone()].concat())
-    );
-    assert_eq!(out_of(&[&report, &nack]), None);
-    assert_eq!(out_of(&[]), None);
-    // One of a payload with the same number says something else.
-    assert_eq!(out_of(&[&packet(206, 15, &[1, 0, 2])]), None);
+    for cut in [&wide, &fir] {
+        assert_eq!(rest(&[cut]), Some(vec![]));
+        assert!(read(cut).unwrap().leaves_nothing());
+        assert_eq!(rest(&[cut, cut]), Some(vec![]));
+        assert_eq!(rest(&[&report, cut]), Some(report.clone()));
+        assert_eq!(rest(&[cut, &nack]), Some(nack.clone()));
+        let both = [report.clone(), nack.clone()].concat();
+        assert_eq!(rest(&[&report, cut, &nack]), Some(both));
+    }
+    assert_eq!(rest(&[&report, &nack]), None);
+    // REMB has the number of one and the type of the other.
+    assert_eq!(rest(&[&packet(206, 15, &[1, 0, 2])]), None);
 }

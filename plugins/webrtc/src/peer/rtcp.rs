@@ -1,31 +1,25 @@
 //! RTCP that lies. GStreamer 1.22 has assertions, not errors, for some of it, each a line of its log; others crash it.
 
 use gst::prelude::*;
-use sluice_core::rtcp::{
-    ReportBlock, RtcpError, is_empty_goodbye, report_blocks, without_transport_feedback,
-};
+use sluice_core::rtcp::{RtcpError, Said, is_empty_goodbye, read};
 
 use crate::probe::retain;
 
-/// Gives the reports in a packet, and leaves of it what rtpbin may see: `None` is nothing.
-pub(crate) fn purify(packet: &mut gst::Buffer) -> Result<Option<Vec<ReportBlock>>, RtcpError> {
-    let (blocks, rest) = {
+/// Gives what a packet says, and leaves of it what rtpbin may see, if that is anything.
+pub(crate) fn purify(packet: &mut gst::Buffer) -> Result<Said, RtcpError> {
+    let said = {
         let bytes = packet.map_readable().map_err(|_| RtcpError::NoRtcp)?;
-        (report_blocks(&bytes)?, without_transport_feedback(&bytes))
+        read(&bytes)?
     };
-    let Some(rest) = rest else {
-        return Ok(Some(blocks));
-    };
-    if rest.is_empty() {
-        return Ok(None);
+    if let Some(rest) = said.rest.clone().filter(|rest| !rest.is_empty()) {
+        let mut pure = gst::Buffer::from_mut_slice(rest);
+        if let Some(pure) = pure.get_mut() {
+            // By its time the round trip is measured.
+            drop(packet.copy_into(pure, gst::BufferCopyFlags::TIMESTAMPS, ..));
+        }
+        *packet = pure;
     }
-    let mut pure = gst::Buffer::from_mut_slice(rest);
-    if let Some(pure) = pure.get_mut() {
-        // By its time the round trip is measured.
-        drop(packet.copy_into(pure, gst::BufferCopyFlags::TIMESTAMPS, ..));
-    }
-    *packet = pure;
-    Ok(Some(blocks))
+    Ok(said)
 }
 
 /// Keeps from a `dtlssrtpdec` goodbyes of nobody. It looks for their sender before it knows whether the packet is

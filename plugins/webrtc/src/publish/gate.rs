@@ -182,7 +182,7 @@ impl Gate {
         if pure.is_err() {
             self.refused.fetch_add(1, Relaxed);
         }
-        matches!(pure, Ok(Some(_)))
+        pure.is_ok_and(|said| !said.leaves_nothing())
     }
 
     /// Decides about one RTP packet by its header (RFC 3550, 5.1).

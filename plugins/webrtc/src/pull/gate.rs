@@ -70,7 +70,7 @@ pub(super) fn guard(gate: &std::sync::Arc<Gate>, dtlssrtpdec: &gst::Element) {
                 return swallow(info);
             }
             retain(info, |buffer| {
-                is_media || matches!(peer::rtcp::purify(buffer), Ok(Some(_)))
+                is_media || peer::rtcp::purify(buffer).is_ok_and(|said| !said.leaves_nothing())
             })
         });
     }

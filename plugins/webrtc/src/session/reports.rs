@@ -1,4 +1,4 @@
-//! What the viewer reports: that it lives, and whether its network carries what it is sent.
+//! What the viewer reports: that it lives, whether its network carries what it is sent, and what it asks for.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -46,18 +46,23 @@ impl Session {
 
     /// Says whether anything of it is left for rtpbin.
     fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &mut gst::Buffer) -> bool {
-        let blocks = match purify(buffer) {
-            Ok(Some(blocks)) => blocks,
-            Ok(None) => return false,
+        let said = match purify(buffer) {
+            Ok(said) => said,
             Err(error) => {
                 tracing::debug!(viewer = %self.id, %error, "RTCP is passed over");
                 return false;
             }
         };
+        for ssrc in &said.key_frames {
+            let lane = self.member.lanes.iter().find(|lane| lane.ssrc == *ssrc);
+            if let Some(lane) = lane.filter(|lane| lane.video) {
+                self.on_key_frame_wanted(lane.track);
+            }
+        }
         // The sender reports carry this machine's time of day.
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let (ntp, now) = (ntp_middle(time.unwrap_or(Duration::ZERO)), Instant::now());
-        let tripped = blocks.iter().find_map(|block| {
+        let tripped = said.blocks.iter().find_map(|block| {
             let lane = self.member.lanes.iter().find(|l| l.ssrc == block.ssrc)?;
             let sent = lane.sent.so_far();
             breaker.lock().on_report(block, sent, ntp, now)
@@ -65,7 +70,7 @@ impl Session {
         if let Some(tripped) = tripped {
             self.on_tripped(&tripped);
         }
-        true
+        !said.leaves_nothing()
     }
 
     fn on_tripped(self: &Arc<Self>, tripped: &Tripped) {
