@@ -332,6 +332,17 @@ fn log_viewer(event: &ViewerEvent, count: usize) {
     match event {
         ViewerEvent::Joined { id } => tracing::debug!(viewer = %id, count, "viewer joined"),
         ViewerEvent::Playing { id, .. } => tracing::info!(viewer = %id, count, "viewer plays"),
+        ViewerEvent::Thinned {
+            id,
+            carries_kbps,
+            stream_kbps,
+        } => tracing::info!(
+            viewer = %id, carries_kbps, stream_kbps,
+            "the viewer's network is too slow for the stream: it gets key frames and sound"
+        ),
+        ViewerEvent::Whole { id, trial } => {
+            tracing::info!(viewer = %id, trial, "the viewer gets all pictures again");
+        }
         ViewerEvent::Left { id, reason } => {
             tracing::info!(viewer = %id, count, %reason, "viewer left")
         }

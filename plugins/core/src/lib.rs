@@ -24,6 +24,7 @@ pub mod signalling;
 pub mod source;
 #[cfg(test)]
 mod testing;
+pub mod thinning;
 pub mod timeline;
 pub mod track;
 pub mod whep;
@@ -43,5 +44,6 @@ pub use redact::redact;
 pub use redial::{Action, Failure, Redial, RedialConfig, RedialState, Retry};
 pub use sdp::{Candidate, Fingerprint, Offer, OfferError, TrickleFragment};
 pub use source::{Scheme, SourceUri, SourceUriError, SrtMode, SrtOptions, TestOptions};
+pub use thinning::{Thinned, Thinning};
 pub use timeline::{Mapped, Stamp, Start, Timeline};
 pub use track::{AudioFormat, Codec, Format, Kind, Track, VideoFormat};

@@ -77,6 +77,8 @@ pub struct ViewerInfo {
     pub nacks: u64,
     /// Key frames that the viewer asked for.
     pub plis: u64,
+    /// Whether its network is too slow for the stream, by its own estimate (REMB), so that it gets key frames and sound.
+    pub key_frames_only: bool,
     /// Round trip, by the viewer's reports.
     pub rtt_ms: Option<f64>,
     /// Fraction of packets lost, by the viewer's latest report.
@@ -99,6 +101,22 @@ pub enum ViewerEvent {
         id: SessionId,
         /// Since its offer.
         first_picture: Duration,
+    },
+    /// Its network is too slow for the stream, by its own estimate: it gets key frames, and the sound.
+    Thinned {
+        /// The session.
+        id: SessionId,
+        /// What the network carries.
+        carries_kbps: u64,
+        /// What the stream has.
+        stream_kbps: u64,
+    },
+    /// It gets all pictures again.
+    Whole {
+        /// The session.
+        id: SessionId,
+        /// Whether that is a trial: its estimate is still too low, and hardly grows with less.
+        trial: bool,
     },
     /// Its session is gone.
     Left {

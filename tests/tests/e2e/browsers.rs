@@ -274,3 +274,55 @@ fn chromium_plays_again_once_its_network_can_carry_the_stream() {
     );
     smooth(&browser.watch(secs(5)), 30);
 }
+
+#[test]
+fn chromium_gets_key_frames_and_sound_while_its_network_is_too_slow_for_the_stream() {
+    let (server, client) = (Netns::new(), Netns::new());
+    let (_, control) = server.join_machine();
+    let good = r#"{"delay": 20}"#;
+    let link = Link::between(&server, &client, good);
+    let mut gateway = GatewayOptions::new()
+        .path("cam", "test:")
+        .within(&server)
+        .start();
+    gateway.reach_at(&control.to_string());
+    let url = gateway.at_host(&link.first.to_string(), "cam");
+    let browser = Browser::open(Engine::Chromium, &client, &url);
+    let before = browser.until_playing(secs(40));
+    smooth(&browser.watch(secs(8)), 30);
+
+    // The stream has 2 Mbit/s.
+    link.set(r#"{"delay": 20, "rate_kbit": 1000, "queue_kb": 60}"#);
+    let thinned = || {
+        gateway
+            .viewers("cam")
+            .iter()
+            .any(|v| v["key_frames_only"] == true)
+    };
+    let wait = |what: &str, wanted: bool| {
+        sluice_tests::wait::until(secs(60), what, || (thinned() == wanted).then_some(()));
+    };
+    wait("key frames alone", true);
+    let seen = browser.watch(secs(5));
+    link.set(good);
+    let last = seen.last().expect("reports");
+    let heard = last.audio.clone().unwrap_or_default();
+    if let Err(wrong) = tone::check(&heard) {
+        panic!("wrong sound: {wrong}; {last:?}");
+    }
+    if let Err(wrong) = picture::check(&last.bars) {
+        panic!("wrong picture: {wrong}; {last:?}");
+    }
+
+    wait("all pictures", false);
+    // The first of them is a key frame.
+    let frames = browser
+        .watch(secs(3))
+        .last()
+        .map_or(0, |r| r.frames_decoded);
+    let after = browser.until(secs(10), "moving pictures", |r| {
+        r.frames_decoded > frames + 10
+    });
+    smooth(&browser.watch(secs(5)), 30);
+    assert_eq!(after.peers, before.peers, "one session: {after:?}");
+}

@@ -1,7 +1,8 @@
 //! When to stop sending to somebody whose network cannot carry what is sent (RFC 8083).
 //!
-//! What is passed through has one bitrate, which no receiver's estimate changes. So this is not congestion control,
-//! but the fuse behind it: it goes only when the stream is over ten times what TCP would send, for long.
+//! What is passed through has one bitrate; a receiver that estimates its network gets less of it ([`crate::thinning`]). This
+//! is no congestion control, but the fuse behind that: it goes only when the stream is over ten times what TCP would
+//! send, for long.
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,9 @@ const PAYLOAD_FEEDBACK: u8 = 206;
 const TRANSPORT_WIDE: u8 = 15;
 /// RFC 5104, 4.3.1.
 const FULL_INTRA_REQUEST: u8 = 4;
+/// Feedback of the application's layer, of which REMB is one (draft-alvestrand-rmcat-remb-03, 2.2).
+const APPLICATION: u8 = 15;
+const REMB: [u8; 4] = *b"REMB";
 /// The first four bytes of every RTCP packet.
 const HEADER: usize = 4;
 /// What stands before the report blocks: the sender's SSRC, and in a sender report five words more.
@@ -89,6 +92,8 @@ pub struct Said {
     pub blocks: Vec<ReportBlock>,
     /// The streams of which key frames are asked for by FIR. Those by PLI are GStreamer's to hear.
     pub key_frames: Vec<u32>,
+    /// What the peer's network carries, by its latest REMB, in bits per second.
+    pub estimate: Option<u64>,
     /// What GStreamer may see of it; `None` is all.
     pub rest: Option<Vec<u8>>,
 }
@@ -136,7 +141,12 @@ pub fn read(mut bytes: &[u8]) -> Result<Said, RtcpError> {
                 is_cut = true;
                 said.key_frames.extend(requests(&packet)?);
             }
-            _ => kept.extend(bytes.iter().take(bytes.len() - rest.len())),
+            (kind, count) => {
+                if (kind, count) == (PAYLOAD_FEEDBACK, APPLICATION) {
+                    said.estimate = estimate(&packet).or(said.estimate);
+                }
+                kept.extend(bytes.iter().take(bytes.len() - rest.len()));
+            }
         }
         if rest.is_empty() {
             said.rest = is_cut.then_some(kept);
@@ -169,6 +179,19 @@ fn requests(packet: &Packet<'_>) -> Result<Vec<u32>, RtcpError> {
         .iter()
         .map(|[a, b, c, d, ..]| u32::from_be_bytes([*a, *b, *c, *d]));
     Ok(streams.collect())
+}
+
+/// Gives the bitrate of a REMB; `None` if it is another message, or half of one. More than 64 bits can hold is all that
+/// they can.
+fn estimate(packet: &Packet<'_>) -> Option<u64> {
+    let message = packet.body.get(FEEDBACK_HEAD..)?.strip_prefix(&REMB)?;
+    let [_streams, a, b, c, ..] = *message else {
+        return None;
+    };
+    // Six bits of exponent, 18 of mantissa.
+    let mantissa = u128::from(u32::from_be_bytes([0, a & 0x03, b, c]));
+    let bits_per_second = mantissa << (a >> 2);
+    Some(u64::try_from(bits_per_second).unwrap_or(u64::MAX))
 }
 
 /// Says whether a datagram, whose first bytes these are, is a goodbye of nobody. SRTP leaves them readable.

@@ -204,3 +204,30 @@ fn what_gstreamer_must_not_see_is_cut_out_of_its_compound() {
     // REMB has the number of one and the type of the other.
     assert_eq!(rest(&[&packet(206, 15, &[1, 0, 2])]), None);
 }
+
+#[test]
+fn a_remb_says_what_the_network_carries_and_half_of_one_nothing() {
+    let remb = u32::from_be_bytes(*b"REMB");
+    let said = |exponent: u32, mantissa: u32| {
+        let bytes = packet(
+            206,
+            15,
+            &[1, 0, remb, 1 << 24 | exponent << 18 | mantissa, 7],
+        );
+        let said = read(&bytes).unwrap();
+        assert_eq!(said.rest, None, "rtpbin may see it, too");
+        said.estimate
+    };
+    assert_eq!(said(0, 0), Some(0));
+    assert_eq!(said(3, 125_000), Some(1_000_000));
+    assert_eq!(said(63, 0x3_ffff), Some(u64::MAX));
+    for other in [&[1, 0][..], &[1, 0, remb], &[1, 0, remb + 1, 0x0100_ffff]] {
+        assert_eq!(read(&packet(206, 15, other)).unwrap().estimate, None);
+    }
+    let compound = [
+        receiver_report(1),
+        packet(206, 15, &[1, 0, remb, 0x0104_0001, 7]),
+    ]
+    .concat();
+    assert_eq!(read(&compound).unwrap().estimate, Some(2));
+}

@@ -35,13 +35,15 @@ impl Class {
     }
 }
 
-/// When a frame is sent and what clock rate its timestamps have.
+/// When a frame is sent, what clock rate its timestamps have, and how its packets are numbered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// The running time that the buffers carry.
     pub(crate) at: Duration,
     /// Of the RTP timestamps, in Hz.
     pub(crate) clock_rate: u32,
+    /// So many packets before this frame were left out.
+    pub(crate) left_out: u16,
 }
 
 /// Builds the packets of `frame` for `class`, as one buffer list.
@@ -54,7 +56,13 @@ pub(crate) fn packets_for(frame: &Frame, class: &Class, moment: Moment) -> gst::
     let mut list = gst::BufferList::new_sized(frame.packets.len());
     if let Some(list) = list.get_mut() {
         for packet in &frame.packets {
-            let header = header(packet, class.payload_type, shift, &extension);
+            let header = header(
+                packet,
+                class.payload_type,
+                shift,
+                moment.left_out,
+                &extension,
+            );
             let mut buffer = gst::Buffer::new();
             if let Some(buffer) = buffer.get_mut() {
                 buffer.append_memory(gst::Memory::from_slice(header));
@@ -75,11 +83,18 @@ pub(crate) fn packets_for(frame: &Frame, class: &Class, moment: Moment) -> gst::
     list
 }
 
-fn header(packet: &Packet, payload_type: u8, shift: u32, extension: &[u8]) -> Vec<u8> {
+fn header(
+    packet: &Packet,
+    payload_type: u8,
+    shift: u32,
+    left_out: u16,
+    extension: &[u8],
+) -> Vec<u8> {
+    let sequence = packet.sequence.wrapping_sub(left_out);
     let mut header = Vec::with_capacity(12 + extension.len());
     header.push(0x80 | if extension.is_empty() { 0 } else { 0x10 });
     header.push(payload_type & 0x7f | u8::from(packet.marker) << 7);
-    header.extend(packet.sequence.to_be_bytes());
+    header.extend(sequence.to_be_bytes());
     header.extend(packet.timestamp.wrapping_add(shift).to_be_bytes());
     header.extend(packet.ssrc.to_be_bytes());
     header.extend(extension);
@@ -133,6 +148,7 @@ mod tests {
         let moment = Moment {
             at: Duration::from_secs(5),
             clock_rate: 90_000,
+            left_out: 0,
         };
         let list = packets_for(&frame(), &class(None), moment);
         let first = b"\x80\x66\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04payload";
@@ -149,6 +165,7 @@ mod tests {
         let moment = Moment {
             at: Duration::from_secs(5),
             clock_rate: 90_000,
+            left_out: 0,
         };
         let list = packets_for(&frame(), &class(Some((4, "v1"))), moment);
         let extension = b"\xbe\xde\x00\x01\x41v1\x00";
@@ -168,11 +185,25 @@ mod tests {
         let moment = Moment {
             at: Duration::from_secs(6),
             clock_rate: 90_000,
+            left_out: 0,
         };
         let list = packets_for(&frame(), &class(None), moment);
         assert_eq!(bytes(&list, 0)[4..8], 89_999u32.to_be_bytes());
         let pts = list.get(0).unwrap().pts();
         assert_eq!(pts, Some(gst::ClockTime::from_seconds(6)));
+    }
+
+    #[test]
+    fn what_was_left_out_leaves_no_gap_in_the_sequence_numbers() {
+        gst::init().unwrap();
+        let moment = Moment {
+            at: Duration::from_secs(5),
+            clock_rate: 90_000,
+            left_out: 0xfffe,
+        };
+        let list = packets_for(&frame(), &class(None), moment);
+        assert_eq!(bytes(&list, 0)[2..4], 1u16.to_be_bytes());
+        assert_eq!(bytes(&list, 1)[2..4], 2u16.to_be_bytes());
     }
 
     #[test]
@@ -182,6 +213,7 @@ mod tests {
         let moment = Moment {
             at: frame.at,
             clock_rate: 90_000,
+            left_out: 0,
         };
         let list = packets_for(&frame, &class(None), moment);
         let ours = frame.packets[0].payload.peek_memory(0);

@@ -8,6 +8,30 @@ use sluice_core::{CatchUp, GroupCache};
 
 use crate::packetize::Frame;
 
+/// A viewer's place in a track, and what of it was left out.
+pub(super) struct Position {
+    pub(super) place: Place,
+    /// Packets between key frames that did not go out: the viewer's sequence numbers are so much lower, so that they
+    /// have no gap.
+    pub(super) left_out: u16,
+}
+
+impl Position {
+    /// Begins somewhere.
+    pub(super) const fn new(place: Place) -> Self {
+        Self { place, left_out: 0 }
+    }
+
+    /// Leaves a frame out.
+    pub(super) fn leave_out(&mut self, frame: &Frame) {
+        // As sequence numbers do, it wraps.
+        let packets = frame.packets.len() & usize::from(u16::MAX);
+        self.left_out = self
+            .left_out
+            .wrapping_add(u16::try_from(packets).unwrap_or(0));
+    }
+}
+
 /// A viewer's place in a track.
 pub(super) enum Place {
     /// No whole group was there to begin with: the next key frame is the first.
@@ -16,6 +40,8 @@ pub(super) enum Place {
     CatchingUp(Backlog),
     /// Frames go out as they come in.
     Live,
+    /// Key frames go out as they come in, and nothing between them.
+    KeyFrames,
 }
 
 /// Frames that are still to be sent, each at its mapped time.

@@ -105,6 +105,8 @@ pub(crate) struct Member {
     /// Counters.
     pub(crate) sent: Sent,
     evicted: AtomicBool,
+    /// Whether it is sent key frames alone.
+    thinned: AtomicBool,
 }
 
 impl Member {
@@ -115,6 +117,7 @@ impl Member {
             lanes,
             sent: Sent::default(),
             evicted: AtomicBool::new(false),
+            thinned: AtomicBool::new(false),
         })
     }
 
@@ -127,6 +130,16 @@ impl Member {
                 lane.pad.send_event(gst::event::FlushStart::new());
             }
         }
+    }
+
+    /// Sends key frames alone from the next frame on, with the sound; or all from the next key frame on.
+    pub(crate) fn thin(&self, thinned: bool) {
+        self.thinned.store(thinned, Relaxed);
+    }
+
+    /// Says whether it is sent key frames alone.
+    pub(crate) fn is_thinned(&self) -> bool {
+        self.thinned.load(Relaxed)
     }
 
     /// Says whether `evict` was called.

@@ -213,3 +213,45 @@ fn a_viewer_who_left_is_sent_nothing_more() {
     assert!(weak.upgrade().is_none());
     assert!(arrivals.try_recv().is_err());
 }
+
+#[test]
+fn a_thinned_viewer_gets_key_frames_without_gaps_and_all_again_from_the_next_one_on() {
+    let (fanout, _notices) = fanout();
+    let ((slow, thinned), (fast, all)) = (viewer(1), viewer(2));
+    // No group is cached: they begin with the first key frame, live.
+    fanout.join(slow.clone());
+    fanout.join(fast);
+    assert!(fanout.push(frame(0, true)));
+    let next = |arrivals: &Arrivals| arrivals.recv_timeout(PATIENCE).unwrap().0;
+    // A key frame at every tenth. What a viewer gets is known when the other one has all of it.
+    let push = |numbers: std::ops::Range<u16>| {
+        let begin = numbers.start;
+        for number in numbers.clone() {
+            assert!(fanout.push(frame(number, number.is_multiple_of(10))));
+        }
+        let seen: Vec<_> = numbers.map(|_| next(&all)).collect();
+        assert_eq!(seen[0], begin);
+    };
+    assert_eq!((next(&thinned), next(&all)), (0, 0));
+    push(1..5);
+    assert_eq!(
+        thinned.try_iter().map(|(n, _)| n).collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
+
+    slow.thin(true);
+    push(5..36);
+    // In place of 10, 20 and 30.
+    assert_eq!(
+        thinned.try_iter().map(|(n, _)| n).collect::<Vec<_>>(),
+        [5, 6, 7]
+    );
+
+    slow.thin(false);
+    push(36..43);
+    assert_eq!(
+        thinned.try_iter().map(|(n, _)| n).collect::<Vec<_>>(),
+        [8, 9, 10]
+    );
+    assert_eq!(slow.sent.packets(), 11);
+}

@@ -8,7 +8,7 @@ use gst::prelude::*;
 use sluice_core::{GroupCache, GroupLimits, KeyFrameGate, SessionId};
 
 use super::headers::{Class, Moment, packets_for};
-use super::lane::{Backlog, Place};
+use super::lane::{Backlog, Place, Position};
 use super::member::{Lane, Member};
 use super::queue::{Item, Queue};
 use super::{Listener, Notice, Pushing};
@@ -26,7 +26,7 @@ const TURN: usize = 4;
 /// One viewer and its places.
 struct Viewer {
     member: Arc<Member>,
-    places: Vec<Place>,
+    positions: Vec<Position>,
     first_key: Option<Instant>,
 }
 
@@ -87,9 +87,9 @@ impl Thread {
             .values()
             .filter_map(|track| track.gate.poll_timeout());
         let backlogs = self.viewers.iter().flat_map(|viewer| {
-            viewer.places.iter().filter_map(|place| match place {
+            viewer.positions.iter().filter_map(|at| match &at.place {
                 Place::CatchingUp(backlog) => backlog.due(),
-                Place::WaitingForKeyFrame | Place::Live => None,
+                Place::WaitingForKeyFrame | Place::Live | Place::KeyFrames => None,
             })
         });
         gates.chain(backlogs).min()
@@ -135,10 +135,10 @@ impl Thread {
                 }
             }
         });
-        let places = places.collect();
+        let positions = places.map(Position::new).collect();
         self.viewers.push(Viewer {
             member,
-            places,
+            positions,
             first_key: None,
         });
         for track in needed {
@@ -190,10 +190,11 @@ impl Thread {
     }
 }
 
-/// The buffer lists of one live frame, one per class of viewers, built when first needed.
+/// The buffer lists of one live frame, built when first needed: one per class of viewers who were sent all before it, and
+/// further ones for those who were not.
 struct Lists<'a> {
     frame: &'a Frame,
-    built: Vec<(Class, gst::BufferList)>,
+    built: Vec<(Class, u16, gst::BufferList)>,
 }
 
 impl<'a> Lists<'a> {
@@ -204,16 +205,20 @@ impl<'a> Lists<'a> {
         }
     }
 
-    fn of(&mut self, lane: &Lane) -> gst::BufferList {
-        if let Some((_, list)) = self.built.iter().find(|(class, _)| *class == lane.class) {
+    fn of(&mut self, lane: &Lane, left_out: u16) -> gst::BufferList {
+        let mut built = self.built.iter();
+        let same = |(class, less, _): &&(_, _, _)| *less == left_out && *class == lane.class;
+        if let Some((_, _, list)) = built.find(same) {
             return list.clone();
         }
         let moment = Moment {
             at: self.frame.at,
             clock_rate: lane.clock_rate,
+            left_out,
         };
         let list = packets_for(self.frame, &lane.class, moment);
-        self.built.push((lane.class.clone(), list.clone()));
+        self.built
+            .push((lane.class.clone(), left_out, list.clone()));
         list
     }
 }
@@ -258,20 +263,37 @@ impl Viewer {
         pusher: &Pusher<'_>,
     ) -> bool {
         let member = self.member.clone();
-        for (lane, place) in member.lanes.iter().zip(&mut self.places) {
+        for (lane, position) in member.lanes.iter().zip(&mut self.positions) {
             if lane.track != frame.track {
                 continue;
             }
-            match place {
+            match &mut position.place {
                 Place::WaitingForKeyFrame if !frame.key => continue,
+                Place::KeyFrames if !frame.key => {
+                    position.leave_out(frame);
+                    continue;
+                }
+                Place::Live if !frame.key && lane.video && member.is_thinned() => {
+                    position.place = Place::KeyFrames;
+                    position.leave_out(frame);
+                    continue;
+                }
                 Place::CatchingUp(backlog) if !backlog.is_over(now) => {
                     backlog.push(frame.clone());
                     continue;
                 }
-                Place::WaitingForKeyFrame | Place::CatchingUp(_) => *place = Place::Live,
+                Place::KeyFrames if member.is_thinned() => {}
+                Place::WaitingForKeyFrame | Place::CatchingUp(_) | Place::KeyFrames => {
+                    position.place = Place::Live;
+                }
                 Place::Live => {}
             }
-            if !pusher.push(&member, lane, lists.of(lane), frame.bytes) {
+            if !pusher.push(
+                &member,
+                lane,
+                lists.of(lane, position.left_out),
+                frame.bytes,
+            ) {
                 return false;
             }
             if frame.key && self.first_key.is_none() && (lane.video || member.lanes.len() == 1) {
@@ -285,16 +307,20 @@ impl Viewer {
     /// Sends at most `turn` frames of the cached groups that are due; `false` when the viewer takes no more.
     fn catch_up(&mut self, now: Instant, turn: usize, pusher: &Pusher<'_>) -> bool {
         let member = self.member.clone();
-        for (lane, place) in member.lanes.iter().zip(&mut self.places) {
-            let Place::CatchingUp(backlog) = place else {
+        for (lane, position) in member.lanes.iter().zip(&mut self.positions) {
+            let Place::CatchingUp(backlog) = &mut position.place else {
                 continue;
             };
             for _ in 0..turn {
                 let Some((frame, at)) = backlog.pop(now) else {
                     break;
                 };
-                let clock_rate = lane.clock_rate;
-                let list = packets_for(&frame, &lane.class, Moment { at, clock_rate });
+                let moment = Moment {
+                    at,
+                    clock_rate: lane.clock_rate,
+                    left_out: position.left_out,
+                };
+                let list = packets_for(&frame, &lane.class, moment);
                 if !pusher.push(&member, lane, list, frame.bytes) {
                     return false;
                 }
@@ -312,11 +338,11 @@ impl Viewer {
         let fresh = self
             .first_key
             .is_some_and(|sent| now.saturating_duration_since(sent) < FRESH);
-        let mut lanes = self.member.lanes.iter().zip(&self.places);
+        let mut lanes = self.member.lanes.iter().zip(&self.positions);
         fresh
-            || lanes.any(|(lane, place)| {
+            || lanes.any(|(lane, position)| {
                 lane.track == track
-                    && matches!(place, Place::CatchingUp(_))
+                    && matches!(position.place, Place::CatchingUp(_))
                     && self.first_key.is_none()
             })
     }

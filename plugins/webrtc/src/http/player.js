@@ -3,7 +3,7 @@
 import { ask, signedIn, signInForm, takeTokenFromAddress } from "./access.js";
 import { iceServersFor } from "./session.js";
 import { WhepSession } from "./whep.js";
-import { numbers, progress, reading, rows } from "./stats.js";
+import { arrived, numbers, progress, reading, rows } from "./stats.js";
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 10_000;
@@ -11,9 +11,11 @@ const RETRY_MAX_MS = 10_000;
 const REFUSED_MS = 30_000;
 /** So much play proves that the connection is good: the next break starts from the first delay. */
 const HEALTHY_MS = 30_000;
-/** No new picture for this long, with a running source, means that this session is dead. */
+/** No new picture for this long, with a running source and nothing that arrives, means that this session is dead. */
 const FROZEN_MS = 5_000;
-/** Before that, new ways to the server are looked for: browsers take seconds to notice another network. */
+/** While something arrives, a new session would get no more: the network is slow, and only key frames come over it. */
+const ARRIVING_MS = 15_000;
+/** When nothing at all comes, new ways to the server are looked for: browsers take seconds to notice another network. */
 const MEND_MS = 2_000;
 /** The first picture may have to wait for the source's next key frame. */
 const FIRST_PICTURE_MS = 12_000;
@@ -48,6 +50,8 @@ let retry = { at: 0, timer: 0 };
 let source = null; // how it was when last asked; null while it plays, or is not known
 /** When the picture last moved, at which count, and since when it has played without a break. */
 let moved = { at: 0, count: 0, since: 0 };
+/** When anything last arrived. */
+let heardAt = 0;
 let before = null;
 let last = numbers(reading(new Map()), null);
 const bitrates = [];
@@ -91,6 +95,7 @@ async function connect() {
   session = mine;
   before = null;
   moved = { at: Date.now(), count: 0, since: 0 };
+  heardAt = moved.at;
   try {
     await mine.open();
   } catch (error) {
@@ -222,6 +227,7 @@ async function tick() {
   const mine = session;
   const now = reading(await mine.pc.getStats());
   if (mine !== session) return;
+  if (arrived(now, before)) heardAt = Date.now();
   last = numbers(now, before);
   before = now;
   showNumbers();
@@ -262,9 +268,10 @@ async function judgeSilence(mine) {
     moved.at = Date.now() - MISSING_MS;
     return;
   }
-  const limit = moved.count === 0 ? FIRST_PICTURE_MS : FROZEN_MS;
   const silence = Date.now() - moved.at;
-  if (source && moved.count > 0 && silence > MEND_MS && moved.mended !== moved.at) {
+  const deaf = Date.now() - heardAt > MEND_MS;
+  const limit = moved.count === 0 ? FIRST_PICTURE_MS : deaf ? FROZEN_MS : ARRIVING_MS;
+  if (source && moved.count > 0 && deaf && moved.mended !== moved.at) {
     moved.mended = moved.at;
     mine.mend();
   }

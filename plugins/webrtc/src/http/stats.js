@@ -35,6 +35,12 @@ export function progress({ video, audio }) {
   return video?.framesDecoded ?? audio?.packetsReceived ?? 0;
 }
 
+/** Whether packets came between two readings, of pictures or of sound. */
+export function arrived(now, before) {
+  const came = (kind) => (now[kind]?.packetsReceived ?? 0) > (before?.[kind]?.packetsReceived ?? 0);
+  return came("video") || came("audio");
+}
+
 /** The numbers between two readings; a value that the browser does not tell is null. */
 export function numbers(now, before) {
   const { video, audio, pair } = now;

@@ -1,4 +1,4 @@
-//! What the viewer reports: that it lives, whether its network carries what it is sent, and what it asks for.
+//! What the viewer reports: that it lives, what its network carries of what it is sent, and what it asks for.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -6,16 +6,33 @@ use std::time::{Duration, Instant, SystemTime};
 use gst::prelude::*;
 use parking_lot::Mutex;
 use sluice_core::breaker::{PICTURES, SOUND};
-use sluice_core::rtcp::ntp_middle;
+use sluice_core::rtcp::{Said, ntp_middle};
 use sluice_core::whep::CloseReason;
-use sluice_core::{Breaker, Tripped};
+use sluice_core::{Breaker, Thinned, Thinning, Tripped};
 
-use super::Session;
+use super::{Audience, Session};
 use crate::peer::rtcp::purify;
 use crate::probe::retain;
+use crate::viewers::ViewerEvent;
+
+/// What judges the viewer's network.
+struct Watch {
+    breaker: Breaker,
+    /// Where there is something to leave out.
+    thinning: Option<Thinning>,
+}
+
+impl Watch {
+    fn thinned(&mut self, said: &Said, sent: impl Fn() -> u64, now: Instant) -> Option<Thinned> {
+        let thinning = self.thinning.as_mut()?;
+        let tried = thinning.handle_timeout(now);
+        tried.or_else(|| thinning.on_estimate(said.estimate?, sent(), now))
+    }
+}
 
 impl Session {
-    /// Every RTCP packet of the viewer is a sign of life; its reports go to the circuit breaker.
+    /// Every RTCP packet of the viewer is a sign of life; its reports go to the circuit breaker, and its estimates say
+    /// how much it is sent.
     pub(super) fn watch_reports(self: &Arc<Self>) {
         let pad = self
             .peer
@@ -26,14 +43,17 @@ impl Session {
             return;
         };
         let session = Arc::downgrade(self);
-        let breaker = Mutex::new(self.breaker());
+        let watch = Mutex::new(Watch {
+            breaker: self.breaker(),
+            thinning: self.thinning(),
+        });
         let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
         pad.add_probe(types, move |_pad, info| {
             let Some(session) = session.upgrade() else {
                 return gst::PadProbeReturn::Ok;
             };
             session.hear();
-            retain(info, |buffer| session.on_rtcp(&breaker, buffer))
+            retain(info, |buffer| session.on_rtcp(&watch, buffer))
         });
     }
 
@@ -44,8 +64,14 @@ impl Session {
         Breaker::new(lanes.iter().map(|lane| lane.ssrc), group)
     }
 
+    /// A server that we push to may want all of it, whatever it estimates: to record it, for instance.
+    fn thinning(&self) -> Option<Thinning> {
+        let pictures = self.member.lanes.iter().any(|lane| lane.video);
+        (pictures && self.audience == Audience::Viewer).then(|| Thinning::new(Instant::now()))
+    }
+
     /// Says whether anything of it is left for rtpbin.
-    fn on_rtcp(self: &Arc<Self>, breaker: &Mutex<Breaker>, buffer: &mut gst::Buffer) -> bool {
+    fn on_rtcp(self: &Arc<Self>, watch: &Mutex<Watch>, buffer: &mut gst::Buffer) -> bool {
         let said = match purify(buffer) {
             Ok(said) => said,
             Err(error) => {
@@ -65,12 +91,46 @@ impl Session {
         let tripped = said.blocks.iter().find_map(|block| {
             let lane = self.member.lanes.iter().find(|l| l.ssrc == block.ssrc)?;
             let sent = lane.sent.so_far();
-            breaker.lock().on_report(block, sent, ntp, now)
+            watch.lock().breaker.on_report(block, sent, ntp, now)
         });
+        let thinned = watch
+            .lock()
+            .thinned(&said, || self.member.sent.bytes(), now);
+        if let Some(thinned) = thinned {
+            self.on_thinned(thinned);
+        }
         if let Some(tripped) = tripped {
             self.on_tripped(&tripped);
         }
         !said.leaves_nothing()
+    }
+
+    fn on_thinned(&self, thinned: Thinned) {
+        let id = self.id.clone();
+        self.member
+            .thin(matches!(thinned, Thinned::KeyFrames { .. }));
+        let Some(producer) = self.producer.upgrade() else {
+            return;
+        };
+        let event = match thinned {
+            Thinned::KeyFrames {
+                carries_kbps,
+                stream_kbps,
+            } => ViewerEvent::Thinned {
+                id,
+                carries_kbps,
+                stream_kbps,
+            },
+            Thinned::No { trial } => ViewerEvent::Whole { id, trial },
+        };
+        producer.tell(event);
+        // Either begins with a key frame, and the network may have eaten the pictures until then.
+        let lanes = self.member.lanes.iter().filter(|lane| lane.video);
+        if let Some(fanout) = producer.fanout() {
+            for lane in lanes {
+                fanout.want_key_frame(lane.track, self.id.clone());
+            }
+        }
     }
 
     fn on_tripped(self: &Arc<Self>, tripped: &Tripped) {

@@ -46,6 +46,7 @@ impl Session {
             lists_around_fec: self.lists_around_fec.load(Relaxed),
             nacks: reported.nacks,
             plis: self.key_frames_wanted.load(Relaxed),
+            key_frames_only: self.member.is_thinned(),
             rtt_ms: reported.rtt_ms,
             loss: reported.loss,
             first_picture_ms: match phase {

@@ -54,6 +54,7 @@ fn one(info: &ViewerInfo) -> gst::Structure {
         .field("lists-around-fec", info.lists_around_fec)
         .field("nacks", info.nacks)
         .field("plis", info.plis)
+        .field("key-frames-only", info.key_frames_only)
         .field_if_some("rtt", info.rtt_ms)
         .field_if_some("loss", info.loss)
         .field_if_some("first-picture", info.first_picture_ms)

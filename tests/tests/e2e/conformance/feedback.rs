@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_tests::gateway::GatewayOptions;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::publisher::PublisherOptions;
 use sluice_tests::viewer::rtp::Payload;
-use sluice_tests::viewer::{ViewerOptions, Viewers};
+use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
 use sluice_tests::wait::until;
 
 use super::gateway;
@@ -46,6 +46,57 @@ fn c69_whose_network_cannot_carry_the_stream_is_sent_nothing_more_and_told_why()
     assert!(counts.longest_gap < STILL, "{counts:?}");
     // Its network is good again.
     watch().wait_frames(30, secs(15));
+}
+
+/// Says every second that the network carries so much, until the API shows what comes of it.
+fn estimate(gateway: &Gateway, viewer: &Viewer, bits_per_second: u64, thinned: bool) {
+    let mut said = Instant::now();
+    viewer.say_remb(bits_per_second);
+    until(secs(30), "another share of the pictures", || {
+        if said.elapsed() >= secs(1) {
+            said = Instant::now();
+            viewer.say_remb(bits_per_second);
+        }
+        let mut viewers = gateway.viewers("cam").into_iter();
+        let is = viewers.any(|viewer| viewer["key_frames_only"] == true);
+        (is == thinned).then_some(())
+    });
+}
+
+#[test]
+fn c69_whose_estimate_is_below_the_stream_gets_key_frames_and_sound_until_it_grows() {
+    // 2 Mbit/s, a key frame every 2 s.
+    let gateway = GatewayOptions::new().path("cam", "test:").start();
+    let viewers = Viewers::new();
+    let watch = || viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    let (fast, slow) = (watch(), watch());
+    slow.wait_frames(30, secs(15));
+
+    estimate(&gateway, &slow, 600_000, true);
+    let (before, others) = (slow.counts(), fast.counts());
+    slow.wait_audio(200, secs(15));
+    fast.wait_frames(100, secs(15));
+    let (after, further) = (slow.counts(), fast.counts());
+    let frames = after.video.frames - before.video.frames;
+    let key_frames = after.key_frames - before.key_frames;
+    let all = further.video.frames - others.video.frames;
+    assert!(frames >= 1 && frames * 10 < all, "{frames} of {all}");
+    assert!(key_frames >= 1, "{before:?} {after:?}");
+    assert_eq!(after.video.lost, 0, "no gap to be asked for: {after:?}");
+    assert_eq!(after.nacks, before.nacks, "{after:?}");
+
+    estimate(&gateway, &slow, 10_000_000, false);
+    slow.wait_frames(60, secs(10));
+    let counts = slow.counts();
+    assert!(!counts.closed && counts.video.lost == 0, "{counts:?}");
+    let log = gateway.log();
+    for told in [
+        "it gets key frames and sound",
+        "the viewer gets all pictures again",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{log}");
+    }
+    assert!(fast.counts().longest_gap < STILL, "{:?}", fast.counts());
 }
 
 /// A receiver report without blocks, and a name: what a stack with this synchronisation source says.

@@ -1,0 +1,186 @@
+//! Sending less to a viewer whose network says that it carries less (REMB, draft-alvestrand-rmcat-remb-03).
+//!
+//! What is passed through has one bitrate, and leaving single pictures out would break those that build on them. What
+//! always can be left out is everything up to the next key frame. So a viewer whose estimate is well below the stream
+//! gets key frames alone, with the sound, until its network carries all of it again. Behind it stands the circuit
+//! breaker ([`crate::breaker`]).
+//!
+//! An estimate says little about more than what is sent: receivers let it grow to one and a half times that, about. So
+//! there are trials: all of it again, after 10, 20, 40 and then every 60 s.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+/// A receiver's first estimates follow what comes, and at first that is a cached group in a hurry.
+const SETTLING: Duration = Duration::from_secs(5);
+/// The stream's rate is measured over so long: key frames make a shorter time differ from the next.
+const WINDOW: Duration = Duration::from_secs(2);
+/// An estimate below so many quarters of the stream counts. A receiver that takes a hiccup for congestion says 0.85 of what came.
+const ENOUGH: u64 = 3;
+/// So long every estimate must be too low.
+const LASTING: Duration = Duration::from_secs(2);
+/// Without an estimate for so long, those before say nothing. They come once a second.
+const STALE: Duration = Duration::from_secs(5);
+/// Until the first trial, and the longest until a further one.
+const FIRST_TRIAL: Duration = Duration::from_secs(10);
+const LAST_TRIAL: Duration = Duration::from_secs(60);
+
+/// What of the pictures a viewer is sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Thinned {
+    /// All of them.
+    No {
+        /// Whether the estimate allows it; otherwise it is tried, since an estimate hardly grows with less.
+        trial: bool,
+    },
+    /// Key frames alone.
+    KeyFrames {
+        /// The receiver's estimate.
+        carries_kbps: u64,
+        /// The stream's rate.
+        stream_kbps: u64,
+    },
+}
+
+/// Decides for one viewer.
+#[derive(Debug, Clone)]
+pub struct Thinning {
+    state: State,
+    /// Until the next trial.
+    pause: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// All pictures are sent.
+    All {
+        /// Since then.
+        since: Instant,
+        /// Where the measuring of the rate began: when, and the bytes by then.
+        window: Option<(Instant, u64)>,
+        /// Of the stream, in bits per second.
+        rate: Option<u64>,
+        low: Option<Low>,
+    },
+    /// Only key frames are.
+    KeyFrames {
+        /// Of the whole stream, when it was last sent.
+        rate: u64,
+        trial_at: Instant,
+    },
+}
+
+/// Estimates in a row that are too low.
+#[derive(Debug, Clone, Copy)]
+struct Low {
+    since: Instant,
+    latest: Instant,
+}
+
+impl State {
+    const fn all(now: Instant) -> Self {
+        Self::All {
+            since: now,
+            window: None,
+            rate: None,
+            low: None,
+        }
+    }
+}
+
+impl Thinning {
+    /// Begins with all pictures.
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            state: State::all(now),
+            pause: FIRST_TRIAL,
+        }
+    }
+
+    /// Takes the receiver's estimate of what its network carries, in bits per second; `sent` is how many bytes of RTP it
+    /// was sent so far, in all its tracks. Gives what changes.
+    pub fn on_estimate(
+        &mut self,
+        bits_per_second: u64,
+        sent: u64,
+        now: Instant,
+    ) -> Option<Thinned> {
+        match self.state {
+            State::KeyFrames { rate, .. } => {
+                (bits_per_second >= rate).then(|| self.send_all(false, now))
+            }
+            State::All { since, .. } if now.saturating_duration_since(since) < SETTLING => None,
+            State::All { since, .. } => {
+                let rate = self.measure(sent, now)?;
+                if bits_per_second >= rate / 4 * ENOUGH {
+                    self.on_enough(since, now);
+                    return None;
+                }
+                (self.low_for(now) >= LASTING)
+                    .then(|| self.send_key_frames(bits_per_second, rate, now))
+            }
+        }
+    }
+
+    /// Moves time on. To be called with whatever the viewer says: one that says nothing is not to be tried.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Thinned> {
+        let State::KeyFrames { trial_at, .. } = self.state else {
+            return None;
+        };
+        (now >= trial_at).then(|| self.send_all(true, now))
+    }
+
+    /// Gives the stream's rate in bits per second, once it is known.
+    fn measure(&mut self, sent: u64, now: Instant) -> Option<u64> {
+        let State::All { window, rate, .. } = &mut self.state else {
+            return None;
+        };
+        let (begin, before) = *window.get_or_insert((now, sent));
+        let span = now.saturating_duration_since(begin);
+        if span >= WINDOW {
+            let bits = u128::from(sent.saturating_sub(before)) * 8_000;
+            *rate = u64::try_from(bits / span.as_millis().max(1)).ok();
+            *window = Some((now, sent));
+        }
+        *rate
+    }
+
+    fn on_enough(&mut self, since: Instant, now: Instant) {
+        if let State::All { low, .. } = &mut self.state {
+            *low = None;
+        }
+        if now.saturating_duration_since(since) >= LAST_TRIAL {
+            self.pause = FIRST_TRIAL;
+        }
+    }
+
+    /// Says for how long every estimate has been too low, this one too.
+    fn low_for(&mut self, now: Instant) -> Duration {
+        let State::All { low, .. } = &mut self.state else {
+            return Duration::ZERO;
+        };
+        let fresh = low.filter(|low| now.saturating_duration_since(low.latest) < STALE);
+        let since = fresh.map_or(now, |low| low.since);
+        *low = Some(Low { since, latest: now });
+        now.saturating_duration_since(since)
+    }
+
+    fn send_key_frames(&mut self, estimate: u64, rate: u64, now: Instant) -> Thinned {
+        self.state = State::KeyFrames {
+            rate,
+            trial_at: now + self.pause,
+        };
+        self.pause = (self.pause * 2).min(LAST_TRIAL);
+        Thinned::KeyFrames {
+            carries_kbps: estimate / 1000,
+            stream_kbps: rate / 1000,
+        }
+    }
+
+    const fn send_all(&mut self, trial: bool, now: Instant) -> Thinned {
+        self.state = State::all(now);
+        Thinned::No { trial }
+    }
+}

@@ -1,0 +1,139 @@
+//! One estimate a second, as browsers send them.
+
+use super::*;
+use crate::testing::origin;
+
+const STREAM: u64 = 2_000_000;
+
+/// A viewer of a stream of 2 Mbit/s.
+struct Viewer {
+    thinning: Thinning,
+    begin: Instant,
+    now: Instant,
+    sent: u64,
+}
+
+impl Viewer {
+    fn new() -> Self {
+        let now = origin();
+        Self {
+            thinning: Thinning::new(now),
+            begin: now,
+            now,
+            sent: 0,
+        }
+    }
+
+    /// A second passes, and ends with this estimate.
+    fn second(&mut self, estimate: u64) -> Option<Thinned> {
+        self.now += Duration::from_secs(1);
+        self.sent += match self.thinning.state {
+            State::All { .. } => STREAM / 8,
+            State::KeyFrames { .. } => STREAM / 80,
+        };
+        let tried = self.thinning.handle_timeout(self.now);
+        tried.or_else(|| self.thinning.on_estimate(estimate, self.sent, self.now))
+    }
+
+    /// Gives the seconds since the beginning at which something changed, within this time.
+    fn changes(&mut self, estimate: u64, seconds: u64) -> Vec<(u64, bool)> {
+        let mut changes = vec![];
+        for _ in 0..seconds {
+            let change = self.second(estimate);
+            let thinned = |change| matches!(change, Thinned::KeyFrames { .. });
+            changes.extend(change.map(|c| ((self.now - self.begin).as_secs(), thinned(c))));
+        }
+        changes
+    }
+}
+
+#[test]
+fn a_network_that_carries_the_stream_changes_nothing() {
+    for estimate in [STREAM * 8 / 10, STREAM, STREAM * 3 / 2, u64::MAX] {
+        assert_eq!(Viewer::new().changes(estimate, 120), [], "{estimate}");
+    }
+}
+
+#[test]
+fn estimates_that_stay_below_the_stream_leave_key_frames_alone() {
+    let mut viewer = Viewer::new();
+    let change = (0..60).find_map(|_| viewer.second(STREAM / 2));
+    assert_eq!(
+        change,
+        Some(Thinned::KeyFrames {
+            carries_kbps: 1000,
+            stream_kbps: 2000
+        })
+    );
+    // Five seconds to settle, two to know the rate, two of too little.
+    assert_eq!(viewer.now - viewer.begin, Duration::from_secs(9));
+}
+
+#[test]
+fn trials_come_after_10_20_40_and_then_every_60_seconds() {
+    let changes = Viewer::new().changes(STREAM / 2, 300);
+    let expected = [
+        (9, true),
+        (19, false),
+        (28, true),
+        (48, false),
+        (57, true),
+        (97, false),
+        (106, true),
+        (166, false),
+        (175, true),
+        (235, false),
+        (244, true),
+    ];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn an_estimate_that_allows_it_brings_all_of_it_at_once() {
+    let mut viewer = Viewer::new();
+    assert_eq!(viewer.changes(STREAM / 2, 12), [(9, true)]);
+    assert_eq!(viewer.second(STREAM), Some(Thinned::No { trial: false }));
+}
+
+#[test]
+fn a_hiccup_changes_nothing() {
+    let mut viewer = Viewer::new();
+    assert_eq!(viewer.changes(STREAM * 2, 20), []);
+    for _ in 0..20 {
+        assert_eq!(viewer.changes(0, 2), []);
+        assert_eq!(viewer.changes(STREAM * 2, 1), []);
+    }
+}
+
+#[test]
+fn estimates_that_are_far_apart_are_no_row() {
+    let mut viewer = Viewer::new();
+    assert_eq!(viewer.changes(STREAM * 2, 20), []);
+    for _ in 0..20 {
+        viewer.now += Duration::from_secs(6);
+        viewer.sent += 6 * STREAM / 8;
+        let change = viewer.thinning.on_estimate(0, viewer.sent, viewer.now);
+        assert_eq!(change, None);
+    }
+}
+
+#[test]
+fn a_minute_without_trouble_makes_the_first_trial_come_soon_again() {
+    let mut viewer = Viewer::new();
+    assert_eq!(viewer.changes(STREAM / 2, 35).len(), 3);
+    assert_eq!(viewer.changes(STREAM * 2, 62), [(36, false)]);
+    let again = viewer.changes(STREAM / 2, 13);
+    assert!(
+        matches!(again[..], [(thin, true), (all, false)] if all - thin == 10),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_source_that_is_silent_is_no_reason() {
+    let mut viewer = Viewer::new();
+    for _ in 0..60 {
+        viewer.now += Duration::from_secs(1);
+        assert_eq!(viewer.thinning.on_estimate(0, 0, viewer.now), None);
+    }
+}
