@@ -163,8 +163,11 @@ impl Opening<'_> {
             .build()?;
         pipeline.add_many([&muxer, &file])?;
         muxer.link(&file)?;
-        if self.settings.container == Container::FragmentedMp4 {
-            mend(&muxer, &self.starts)?;
+        if matches!(
+            self.settings.container,
+            Container::FragmentedMp4 | Container::Mp4
+        ) {
+            mend(&muxer, &self.starts, self.start.unix)?;
         }
         let mut lanes = Vec::new();
         for (track, caps) in &self.tracks {
@@ -233,10 +236,6 @@ impl Opening<'_> {
         if muxer.has_property("creation-time") {
             muxer.set_property("creation-time", &start);
         }
-        if let Some(tags) = muxer.dynamic_cast_ref::<gst::TagSetter>() {
-            let start: gst::DateTime = start.into();
-            tags.add_tag::<gst::tags::DateTime>(&start, gst::TagMergeMode::Replace);
-        }
         Ok(muxer)
     }
 
@@ -267,9 +266,9 @@ impl Opening<'_> {
     }
 }
 
-/// Lets tracks begin in the file when they began: `mp4mux` 1.22 lets each begin at zero, so that sound would be
-/// ahead of pictures that are decoded before they are shown.
-fn mend(muxer: &gst::Element, starts: &Starts) -> Result<(), glib::BoolError> {
+/// Puts right what `mp4mux` 1.22 writes: the time in the header, and in fragments where tracks begin. It lets each begin
+/// at zero, so that sound would be ahead of pictures that are decoded before they are shown.
+fn mend(muxer: &gst::Element, starts: &Starts, first: Duration) -> Result<(), glib::BoolError> {
     let pad = muxer.static_pad("src");
     let pad = pad.ok_or_else(|| glib::bool_error!("the muxer has no source pad"))?;
     let starts = Arc::clone(starts);
@@ -278,17 +277,19 @@ fn mend(muxer: &gst::Element, starts: &Starts) -> Result<(), glib::BoolError> {
         let Some(buffer) = info.buffer_mut() else {
             return gst::PadProbeReturn::Ok;
         };
-        let mut scales = scales.lock();
-        if scales.is_empty()
-            && let Ok(map) = buffer.map_readable()
-        {
-            *scales = fragments::timescales(&map).unwrap_or_default();
+        // Boxes begin where buffers do; frames have no name there.
+        let mut head = [0; 8];
+        let has = buffer.copy_to_slice(0, &mut head).is_ok();
+        let is = |kind: &[u8]| has && head.ends_with(kind);
+        if !(is(b"ftyp") || is(b"moov") || is(b"moof")) {
+            return gst::PadProbeReturn::Ok;
         }
-        let is_fragment =
-            |map: gst::BufferMap<'_, gst::buffer::Readable>| map.get(4..8) == Some(b"moof");
-        if buffer.map_readable().is_ok_and(is_fragment)
-            && let Ok(mut map) = buffer.make_mut().map_writable()
-        {
+        if let Ok(mut map) = buffer.make_mut().map_writable() {
+            let mut scales = scales.lock();
+            if let Some(found) = fragments::timescales(&map) {
+                *scales = found;
+            }
+            fragments::stamp(&mut map, first);
             fragments::shift(&mut map, &scales, &starts.lock());
         }
         gst::PadProbeReturn::Ok

@@ -1,4 +1,5 @@
-//! Where tracks begin in fragmented MP4: `mp4mux` 1.22 lets each of them begin at zero.
+//! What `mp4mux` 1.22 writes wrong: each track of a fragmented file begins at zero, and the file was made when the
+//! muxer started.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -29,6 +30,31 @@ pub fn shift(data: &mut [u8], timescales: &[u32], starts: &[Duration]) {
             shift_track(data, traf, timescales, starts);
         }
     }
+}
+
+/// From 1904-01-01, where MP4 counts from, to 1970-01-01.
+const SINCE_1904: u64 = 2_082_844_800;
+
+/// Writes when the first frame was taken, since 1970, into the header (`moov`) if it is here.
+pub fn stamp(data: &mut [u8], start: Duration) {
+    let time = start.as_secs().saturating_add(SINCE_1904);
+    for moov in find(data, 0..data.len(), b"moov") {
+        for mvhd in find(data, moov, b"mvhd") {
+            stamp_header(data.get_mut(mvhd), time);
+        }
+    }
+}
+
+fn stamp_header(body: Option<&mut [u8]>, time: u64) -> Option<()> {
+    let body = body?;
+    let is_long = *body.first()? == 1;
+    let created = body.get_mut(4..)?;
+    if is_long {
+        *created.first_chunk_mut::<8>()? = time.to_be_bytes();
+    } else {
+        *created.first_chunk_mut::<4>()? = u32::try_from(time).ok()?.to_be_bytes();
+    }
+    Some(())
 }
 
 fn shift_track(
@@ -113,6 +139,22 @@ mod tests {
             let mut data = fragment(track, 100);
             shift(&mut data, &scales, &starts);
             assert_eq!(data, fragment(track, want), "{track}");
+        }
+    }
+
+    #[test]
+    fn the_header_says_when_the_first_frame_was_taken() {
+        for (version, want) in [
+            (0, vec![0xDA, 0xDD, 0x8F, 0x80]),
+            (1, vec![0, 0, 0, 0, 0xDA, 0xDD, 0x8F, 0x80]),
+        ] {
+            let mut data = one(
+                b"moov",
+                &one(b"mvhd", &[&[version, 0, 0, 0][..], &[9; 20]].concat()),
+            );
+            stamp(&mut data, Duration::from_secs(0xDADD_8F80 - SINCE_1904));
+            assert_eq!(data[20..20 + want.len()], want);
+            assert_eq!(data[20 + want.len()..], vec![9; 20 - want.len()]);
         }
     }
 
