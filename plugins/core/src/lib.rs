@@ -15,6 +15,7 @@ pub mod keyframe;
 pub mod link;
 pub mod plan;
 pub mod problem;
+pub mod record;
 pub mod redact;
 pub mod redial;
 pub mod relay;

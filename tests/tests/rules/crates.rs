@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gst-plugin-sluiceingest", &["sluice-core"]),
     ("gst-plugin-sluicecodec", &["sluice-core"]),
     ("gst-plugin-sluicewebrtc", &["sluice-core"]),
+    ("gst-plugin-sluicerecord", &["sluice-core"]),
     (
         "sluice-pipelines",
         &[

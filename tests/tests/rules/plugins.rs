@@ -11,6 +11,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("libgstsluicewebrtc.so", "sluicewhepsink"),
     ("libgstsluicewebrtc.so", "sluicewhipsrc"),
     ("libgstsluicewebrtc.so", "sluicewhepsrc"),
+    ("libgstsluicerecord.so", "sluicerecordsink"),
 ];
 
 /// The folder of the built libraries: two above this test's executable (target/debug/deps/rules-…).

@@ -127,6 +127,7 @@ fn readme_names_both_commands_and_every_element() {
         "sluicewhepsink",
         "sluicewhipsrc",
         "sluicewhepsrc",
+        "sluicerecordsink",
     ] {
         assert!(readme.contains(word), "README.md does not name {word}");
     }

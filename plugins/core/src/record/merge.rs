@@ -1,0 +1,134 @@
+//! Puts the frames of several tracks into one order of time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+struct Lane<T> {
+    frames: VecDeque<(Duration, T)>,
+    newest: Duration,
+    over: bool,
+}
+
+/// Gives frames of all tracks out in order of time, so that a cut at a key frame cuts all tracks there.
+///
+/// A track without frames is waited for until another is so far ahead; of each track it holds no more.
+#[derive(Debug, Clone)]
+pub struct Merge<T> {
+    patience: Duration,
+    lanes: Vec<Lane<T>>,
+}
+
+impl<T> Merge<T> {
+    /// Makes it for no track. A track is waited for until another is `patience` ahead.
+    pub const fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            lanes: Vec::new(),
+        }
+    }
+
+    /// Makes sure that there are tracks up to number `track`.
+    pub fn expect(&mut self, track: usize) {
+        while self.lanes.len() <= track {
+            self.lanes.push(Lane {
+                frames: VecDeque::new(),
+                newest: Duration::ZERO,
+                over: false,
+            });
+        }
+    }
+
+    /// Takes a frame of a track, in the order in which it is decoded.
+    pub fn push(&mut self, track: usize, at: Duration, frame: T) {
+        self.expect(track);
+        let Some(lane) = self.lanes.get_mut(track) else {
+            return;
+        };
+        lane.over = false;
+        lane.newest = lane.newest.max(at);
+        lane.frames.push_back((lane.newest, frame));
+    }
+
+    /// Takes note that a track has ended: nobody waits for it.
+    pub fn end(&mut self, track: usize) {
+        self.expect(track);
+        if let Some(lane) = self.lanes.get_mut(track) {
+            lane.over = true;
+        }
+    }
+
+    /// Says whether a track has ended, and all of it has come out.
+    pub fn is_over(&self, track: usize) -> bool {
+        let lane = self.lanes.get(track);
+        lane.is_none_or(|lane| lane.over && lane.frames.is_empty())
+    }
+
+    /// Gives the next frame with its time and track, or none while one that comes first may still come.
+    pub fn pop(&mut self) -> Option<(Duration, usize, T)> {
+        let next = |(track, lane): (usize, &Lane<T>)| Some((lane.frames.front()?.0, track));
+        let (at, track) = self.lanes.iter().enumerate().filter_map(next).min()?;
+        let newest = self.lanes.iter().map(|lane| lane.newest).max()?;
+        let waiting = self.lanes.iter().any(|lane| {
+            lane.frames.is_empty() && !lane.over && newest.saturating_sub(at) < self.patience
+        });
+        if waiting {
+            return None;
+        }
+        let (at, frame) = self.lanes.get_mut(track)?.frames.pop_front()?;
+        Some((at, track, frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ms;
+
+    fn all(merge: &mut Merge<u64>) -> Vec<u64> {
+        std::iter::from_fn(|| merge.pop().map(|(_, _, frame)| frame)).collect()
+    }
+
+    #[test]
+    fn frames_come_out_in_order_of_time() {
+        let mut merge = Merge::new(ms(1000));
+        merge.expect(1);
+        for at in [0, 40, 80] {
+            merge.push(0, ms(at), at);
+        }
+        assert_eq!(all(&mut merge), [0u64; 0]);
+        for at in [10, 30, 50] {
+            merge.push(1, ms(at), at);
+        }
+        assert_eq!(all(&mut merge), [0, 10, 30, 40, 50]);
+        merge.end(1);
+        assert!(merge.is_over(1) && !merge.is_over(0));
+        assert_eq!(all(&mut merge), [80]);
+        merge.push(0, ms(120), 120);
+        merge.end(0);
+        assert!(!merge.is_over(0));
+        assert_eq!(all(&mut merge), [120]);
+        assert!(merge.is_over(0));
+    }
+
+    #[test]
+    fn a_silent_track_is_waited_for_one_second() {
+        let mut merge = Merge::new(ms(1000));
+        merge.expect(1);
+        for at in [0, 500, 999] {
+            merge.push(0, ms(at), at);
+        }
+        assert_eq!(all(&mut merge), [0u64; 0]);
+        merge.push(0, ms(1000), 1000);
+        assert_eq!(all(&mut merge), [0]);
+    }
+
+    #[test]
+    fn a_track_that_goes_back_keeps_its_own_order() {
+        let mut merge = Merge::new(ms(1000));
+        for at in [100, 60, 140] {
+            merge.push(0, ms(at), at);
+        }
+        assert_eq!(all(&mut merge), [100, 60, 140]);
+    }
+}

@@ -1,0 +1,20 @@
+//! Recording: what files are called, where they end, what is kept of a broken one, which go first.
+
+pub mod container;
+pub mod cut;
+pub mod fragments;
+pub mod merge;
+pub mod moment;
+pub mod repair;
+pub mod retain;
+pub mod retry;
+pub mod template;
+
+pub use container::Container;
+pub use cut::{Cutter, Limits, Verdict};
+pub use merge::Merge;
+pub use moment::{Calendar, Moment, Order};
+pub use repair::{Repair, repair};
+pub use retain::{Recording, Retention};
+pub use retry::DiskRetry;
+pub use template::{Template, TemplateError};

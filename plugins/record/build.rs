@@ -1,0 +1,5 @@
+//! Stamps the plugin with its version and release date.
+
+fn main() {
+    gst_plugin_version_helper::info();
+}

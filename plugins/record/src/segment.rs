@@ -1,0 +1,382 @@
+//! One segment: a private pipeline of parsers, muxer and file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::Codec;
+use sluice_core::record::{Container, Moment, fragments, template};
+
+use crate::keeper::{Keeper, Kept, said};
+use crate::queue::{Frame, Order, Queue};
+use crate::sink::Settings;
+use crate::state::Report;
+use crate::track;
+
+/// What the parsers and the muxer may lag behind: the disk is too slow if it is more.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A track that sends nothing for so long ends, since the muxer would wait for it.
+const SILENCE: i64 = 2_000_000_000;
+
+/// So many files of one microsecond are looked for before giving up.
+const COPIES: u32 = 1000;
+
+struct Lane {
+    track: usize,
+    source: gst_app::AppSrc,
+    caps: gst::Caps,
+    begun: bool,
+    last: i64,
+    ended: bool,
+}
+
+/// A segment that is being written.
+pub(crate) struct Segment {
+    pub(crate) serial: u64,
+    lanes: Vec<Lane>,
+    base: i64,
+    starts: Starts,
+    keeper: Keeper,
+    pub(crate) location: String,
+}
+
+/// What is opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) serial: u64,
+    pub(crate) settings: &'a Settings,
+    /// Tracks with their caps.
+    pub(crate) tracks: Vec<(usize, gst::Caps)>,
+    pub(crate) start: Moment,
+    /// The first frame's time; the file begins there.
+    pub(crate) base: i64,
+    /// When each track begins, by its place; filled by what is written.
+    pub(crate) starts: Starts,
+}
+
+/// Shared with the streaming thread of the muxer.
+pub(crate) type Starts = Arc<Mutex<Vec<Duration>>>;
+
+impl Opening<'_> {
+    /// Makes the file and starts its pipeline. Blocks as long as the disk does.
+    pub(crate) fn open(&self, queue: &Arc<Queue>, report: &Arc<Report>) -> Result<Segment, String> {
+        let codecs: Vec<_> = self
+            .tracks
+            .iter()
+            .filter_map(|(_, caps)| track::codec(caps))
+            .collect();
+        let (file, part, whole) = self.create(&codecs)?;
+        let built = self.build(&codecs, &part);
+        let (pipeline, lanes) = built.map_err(|error| error.to_string())?;
+        self.watch(&pipeline, queue);
+        let location = whole.to_string_lossy().into_owned();
+        let started = pipeline.set_state(gst::State::Playing);
+        let keeper = Keeper::start(
+            Kept {
+                serial: self.serial,
+                pipeline,
+                file,
+                part: part.clone(),
+                whole,
+                container: self.settings.container,
+                each: Duration::from_millis(self.settings.fragment_ms.into()),
+            },
+            Arc::clone(queue),
+            Arc::clone(report),
+        );
+        let keeper = keeper.map_err(|error| said(&part, &error))?;
+        if started.is_err() {
+            keeper.abandon();
+            keeper.join();
+            return Err(format!("{}: it could not be opened", part.display()));
+        }
+        Ok(Segment {
+            serial: self.serial,
+            lanes,
+            base: self.base,
+            starts: Arc::clone(&self.starts),
+            keeper,
+            location,
+        })
+    }
+
+    /// Makes a file that nobody else has, under a name that was never given.
+    fn create(&self, codecs: &[Codec]) -> Result<(File, PathBuf, PathBuf), String> {
+        let settings = self.settings;
+        let ending = settings.container.extension(codecs);
+        for copy in 0..COPIES {
+            let name = settings.location.name(&settings.path, self.start, copy);
+            let whole = PathBuf::from(format!("{name}.{ending}"));
+            let part = PathBuf::from(format!("{name}.{ending}{}", template::PART));
+            match self.create_part(&part, &whole) {
+                Ok(file) => return Ok((file, part, whole)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(said(&part, &error)),
+            }
+        }
+        Err("every name for this moment is taken".to_owned())
+    }
+
+    fn create_part(&self, part: &Path, whole: &Path) -> io::Result<File> {
+        if whole.try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        // The fixed folder may be where a disk is mounted: it is made once, at the start, and not again.
+        let root = self.settings.location.folder(&self.settings.path);
+        fs::metadata(root)?;
+        if let Some(parent) = part
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            fs::create_dir_all(parent)?;
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(part)?;
+        file.try_lock().map_err(io::Error::from)?;
+        // Another process may have finished one of this name between the question and the answer.
+        if whole.try_exists()? {
+            fs::remove_file(part)?;
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(file)
+    }
+
+    fn build(
+        &self,
+        codecs: &[Codec],
+        part: &Path,
+    ) -> Result<(gst::Pipeline, Vec<Lane>), glib::BoolError> {
+        let pipeline = gst::Pipeline::new();
+        let muxer = self.muxer(codecs)?;
+        let file = gst::ElementFactory::make("filesink")
+            .property("location", part.to_string_lossy().as_ref())
+            .property_from_str("buffer-mode", "unbuffered")
+            .property("async", false)
+            .build()?;
+        pipeline.add_many([&muxer, &file])?;
+        muxer.link(&file)?;
+        if matches!(
+            self.settings.container,
+            Container::FragmentedMp4 | Container::Mp4
+        ) {
+            mend(&muxer, &self.starts, self.start.unix)?;
+        }
+        let mut lanes = Vec::new();
+        for (track, caps) in &self.tracks {
+            let codec = track::codec(caps).ok_or_else(|| glib::bool_error!("no codec"))?;
+            let source = gst_app::AppSrc::builder()
+                .caps(&track::complete(caps, codec))
+                .format(gst::Format::Time)
+                .max_bytes(MOST_BYTES)
+                .block(self.settings.block)
+                .build();
+            pipeline.add(&source)?;
+            let mut last: gst::Element = source.clone().upcast();
+            if let Some(parser) = track::parser(codec) {
+                let parser = gst::ElementFactory::make(parser).build()?;
+                if parser.has_property("config-interval")
+                    && self.settings.container == Container::MpegTs
+                {
+                    parser.set_property("config-interval", -1i32);
+                }
+                pipeline.add(&parser)?;
+                last.link(&parser)?;
+                last = parser;
+            }
+            let wanted = match self.settings.container {
+                Container::MpegTs => "sink_%d".to_owned(),
+                Container::FragmentedMp4 | Container::Mp4 | Container::Matroska => {
+                    format!("{}_%u", codec.kind().label())
+                }
+            };
+            let input = muxer.request_pad_simple(&wanted);
+            let input = input.ok_or_else(|| glib::bool_error!("the muxer has no pad"))?;
+            let output = last.static_pad("src");
+            let output = output.ok_or_else(|| glib::bool_error!("no source pad"))?;
+            output
+                .link(&input)
+                .map_err(|error| glib::bool_error!("{error}"))?;
+            lanes.push(Lane {
+                track: *track,
+                begun: false,
+                source,
+                caps: caps.clone(),
+                last: self.base,
+                ended: false,
+            });
+        }
+        Ok((pipeline, lanes))
+    }
+
+    fn muxer(&self, codecs: &[Codec]) -> Result<gst::Element, glib::BoolError> {
+        let container = self.settings.container;
+        let start = glib::DateTime::from_unix_utc(
+            i64::try_from(self.start.unix.as_secs()).unwrap_or_default(),
+        )?
+        .add(glib::TimeSpan(self.start.unix.subsec_micros().into()))?;
+        let muxer = match container {
+            Container::FragmentedMp4 => gst::ElementFactory::make("mp4mux")
+                .property("fragment-duration", self.settings.fragment_ms)
+                .build()?,
+            Container::Mp4 => gst::ElementFactory::make("mp4mux").build()?,
+            Container::Matroska if container.is_webm(codecs) => {
+                gst::ElementFactory::make("webmmux").build()?
+            }
+            Container::Matroska => gst::ElementFactory::make("matroskamux").build()?,
+            Container::MpegTs => gst::ElementFactory::make("mpegtsmux").build()?,
+        };
+        if muxer.has_property("creation-time") {
+            muxer.set_property("creation-time", &start);
+        }
+        Ok(muxer)
+    }
+
+    /// Tells the writer of an error at once; leaves the rest that matters for the keeper.
+    fn watch(&self, pipeline: &gst::Pipeline, queue: &Arc<Queue>) {
+        let serial = self.serial;
+        let queue = Arc::clone(queue);
+        let Some(bus) = pipeline.bus() else {
+            return;
+        };
+        bus.set_sync_handler(move |_, message| {
+            if let gst::MessageView::Error(error) = message.view() {
+                let full = error.error().matches(gst::ResourceError::NoSpaceLeft);
+                let reason = if full {
+                    "the disk is full".to_owned()
+                } else {
+                    error.error().to_string()
+                };
+                queue.order(Order::Failed { serial, reason });
+                return gst::BusSyncReply::Pass;
+            }
+            if message.type_() == gst::MessageType::Eos {
+                gst::BusSyncReply::Pass
+            } else {
+                gst::BusSyncReply::Drop
+            }
+        });
+    }
+}
+
+/// Puts right what `mp4mux` 1.22 writes: the time in the header, and in fragments where tracks begin. It lets each begin
+/// at zero, so that sound would be ahead of pictures that are decoded before they are shown.
+fn mend(muxer: &gst::Element, starts: &Starts, first: Duration) -> Result<(), glib::BoolError> {
+    let pad = muxer.static_pad("src");
+    let pad = pad.ok_or_else(|| glib::bool_error!("the muxer has no source pad"))?;
+    let starts = Arc::clone(starts);
+    let scales = Mutex::new(Vec::new());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(buffer) = info.buffer_mut() else {
+            return gst::PadProbeReturn::Ok;
+        };
+        // Boxes begin where buffers do; frames have no name there.
+        let mut head = [0; 8];
+        let has = buffer.copy_to_slice(0, &mut head).is_ok();
+        let is = |kind: &[u8]| has && head.ends_with(kind);
+        if !(is(b"ftyp") || is(b"moov") || is(b"moof")) {
+            return gst::PadProbeReturn::Ok;
+        }
+        if let Ok(mut map) = buffer.make_mut().map_writable() {
+            let mut scales = scales.lock();
+            if let Some(found) = fragments::timescales(&map) {
+                *scales = found;
+            }
+            fragments::stamp(&mut map, first);
+            fragments::shift(&mut map, &scales, &starts.lock());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
+}
+
+impl Segment {
+    /// Says whether a frame needs another segment: its track is not in this one, or was another.
+    pub(crate) fn is_other(&self, frame: &Frame) -> bool {
+        let lane = self.lanes.iter().find(|lane| lane.track == frame.track);
+        lane.is_none_or(|lane| lane.ended || !track::is_same_format(&lane.caps, &frame.caps))
+    }
+
+    /// Says whether the disk is too slow: more than half, or more than all that may wait.
+    pub(crate) fn backlog(&self) -> (bool, bool) {
+        let bytes: u64 = self
+            .lanes
+            .iter()
+            .map(|lane| lane.source.current_level_bytes())
+            .sum();
+        (bytes > MOST_BYTES / 2, bytes > MOST_BYTES)
+    }
+
+    /// Writes a frame, soon.
+    pub(crate) fn write(&mut self, frame: &Frame) -> bool {
+        let now = frame.at();
+        for lane in &mut self.lanes {
+            if lane.track != frame.track && !lane.ended && now - lane.last > SILENCE {
+                lane.end();
+            }
+        }
+        let base = self.base;
+        let mut places = self.lanes.iter_mut().enumerate();
+        let Some((place, lane)) = places.find(|(_, lane)| lane.track == frame.track) else {
+            return false;
+        };
+        let clock = |time: i64| {
+            let inside = u64::try_from(time - base).ok();
+            inside.map(gst::ClockTime::from_nseconds)
+        };
+        let Some(pts) = clock(frame.pts) else {
+            return false;
+        };
+        let mut buffer = frame.buffer.copy();
+        let inside = buffer.make_mut();
+        inside.set_pts(pts);
+        inside.set_dts(
+            frame
+                .dts
+                .map(|dts| clock(dts).unwrap_or(gst::ClockTime::ZERO)),
+        );
+        if !std::mem::replace(&mut lane.begun, true) {
+            let begins = u64::try_from(now - base).unwrap_or_default();
+            let mut starts = self.starts.lock();
+            if starts.len() <= place {
+                starts.resize(place + 1, Duration::ZERO);
+            }
+            if let Some(start) = starts.get_mut(place) {
+                *start = Duration::from_nanos(begins);
+            }
+        }
+        lane.last = lane.last.max(now);
+        lane.source.push_buffer(buffer).is_ok()
+    }
+
+    /// Ends it; the file is finished by its own thread.
+    pub(crate) fn finish(mut self) -> Keeper {
+        for lane in self.lanes.iter_mut().filter(|lane| !lane.ended) {
+            lane.end();
+        }
+        self.keeper.finish();
+        self.keeper
+    }
+
+    /// Gives it up.
+    pub(crate) fn abandon(self) -> Keeper {
+        self.keeper.abandon();
+        self.keeper
+    }
+}
+
+impl Lane {
+    fn end(&mut self) {
+        self.ended = true;
+        if self.source.end_of_stream().is_err() {
+            gst::debug!(gst::CAT_DEFAULT, "a track of a failed segment");
+        }
+    }
+}

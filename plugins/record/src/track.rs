@@ -1,0 +1,108 @@
+//! Codecs by their caps, and what must stand in front of a muxer.
+
+use gst::prelude::*;
+use sluice_core::Codec;
+use sluice_core::record::Container;
+
+/// Caps by name; the second part is `mpegversion`, where a name has several.
+const CODECS: &[(&str, &[i32], Codec)] = &[
+    ("video/x-h264", &[], Codec::H264),
+    ("video/x-h265", &[], Codec::H265),
+    ("video/x-vp8", &[], Codec::Vp8),
+    ("video/x-vp9", &[], Codec::Vp9),
+    ("video/x-av1", &[], Codec::Av1),
+    ("image/jpeg", &[], Codec::Mjpeg),
+    ("audio/mpeg", &[2, 4], Codec::Aac),
+    ("audio/mpeg", &[1], Codec::Mp3),
+    ("audio/x-opus", &[], Codec::Opus),
+    ("audio/x-mulaw", &[], Codec::Pcmu),
+    ("audio/x-alaw", &[], Codec::Pcma),
+    ("audio/G722", &[], Codec::G722),
+    ("audio/x-raw", &[], Codec::L16),
+];
+
+/// What brings a codec into the shape that the muxer takes, without touching what is coded.
+const PARSERS: &[(Codec, &str)] = &[
+    (Codec::H264, "h264parse"),
+    (Codec::H265, "h265parse"),
+    (Codec::Vp9, "vp9parse"),
+    (Codec::Av1, "av1parse"),
+    (Codec::Aac, "aacparse"),
+    (Codec::Mp3, "mpegaudioparse"),
+];
+
+/// Fields that must stay the same within a segment.
+const FORMAT: &[&str] = &[
+    "width",
+    "height",
+    "rate",
+    "channels",
+    "codec_data",
+    "profile",
+    "stream-format",
+];
+
+pub(crate) fn codec(caps: &gst::CapsRef) -> Option<Codec> {
+    let structure = caps.structure(0)?;
+    let version = structure.get::<i32>("mpegversion").unwrap_or_default();
+    let found = CODECS.iter().find(|(name, versions, _)| {
+        structure.name() == *name && (versions.is_empty() || versions.contains(&version))
+    });
+    found.map(|(_, _, codec)| *codec)
+}
+
+/// Says whether a track of these caps can be recorded.
+pub(crate) fn accepts(container: Container, caps: &gst::CapsRef) -> Result<Codec, String> {
+    let codec = codec(caps).ok_or_else(|| format!("{caps} cannot be recorded"))?;
+    container.takes(codec)?;
+    Ok(codec)
+}
+
+pub(crate) fn parser(codec: Codec) -> Option<&'static str> {
+    let found = PARSERS.iter().find(|(known, _)| *known == codec);
+    found.map(|(_, factory)| *factory)
+}
+
+pub(crate) fn is_same_format(one: &gst::CapsRef, other: &gst::CapsRef) -> bool {
+    let (Some(one), Some(other)) = (one.structure(0), other.structure(0)) else {
+        return false;
+    };
+    let value = |structure: &gst::StructureRef, field: &str| {
+        let value = structure.value(field).ok();
+        value.and_then(|value| value.serialize().ok())
+    };
+    one.name() == other.name()
+        && FORMAT
+            .iter()
+            .all(|field| value(one, field) == value(other, field))
+}
+
+/// Adds what muxers want to know and sources leave out.
+pub(crate) fn complete(caps: &gst::Caps, codec: Codec) -> gst::Caps {
+    let mut caps = caps.clone();
+    if let Some(structure) = caps.make_mut().structure_mut(0) {
+        if codec == Codec::Opus && !structure.has_field("channel-mapping-family") {
+            structure.set("channel-mapping-family", 0i32);
+        }
+        if codec == Codec::Opus && !structure.has_field("channels") {
+            structure.set("channels", 2i32);
+        }
+    }
+    caps
+}
+
+pub(crate) fn template_caps(kind: &str) -> gst::Caps {
+    let mut caps = gst::Caps::new_empty();
+    for (name, versions, _) in CODECS {
+        let is_video = name.starts_with("video") || name.starts_with("image");
+        if is_video != (kind == "video") {
+            continue;
+        }
+        let mut structure = gst::Structure::builder(*name);
+        if !versions.is_empty() {
+            structure = structure.field("mpegversion", gst::List::new(versions.iter().copied()));
+        }
+        caps.make_mut().append_structure(structure.build());
+    }
+    caps
+}

@@ -1,0 +1,297 @@
+//! The thread that puts frames in order, cuts segments and feeds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use gst::glib;
+use sluice_core::Kind;
+use sluice_core::record::{Cutter, DiskRetry, Merge, Moment, Order as Starts, Verdict, cut};
+
+use crate::keeper::{Keeper, said};
+use crate::leftovers;
+use crate::queue::{Frame, Order, Queue};
+use crate::segment::{Opening, Segment};
+use crate::sink::Settings;
+use crate::state::{Doing, Report};
+
+/// Running time counts from here, so that pictures that are decoded before it have a time too.
+const ORIGIN: i64 = 3_600_000_000_000;
+
+/// How far a live track may be ahead of one that is silent.
+const LIVE: Duration = Duration::from_secs(1);
+
+/// And one that is read from a file, as fast as it can be.
+const FILES: Duration = Duration::from_secs(60);
+
+pub(crate) struct Writer {
+    settings: Settings,
+    queue: Arc<Queue>,
+    report: Arc<Report>,
+    merge: Merge<Frame>,
+    cutter: Cutter,
+    retry: DiskRetry,
+    starts: Starts,
+    began: Instant,
+    segment: Option<Segment>,
+    keepers: Vec<Keeper>,
+    serial: u64,
+    /// The newest caps of each track.
+    caps: BTreeMap<usize, (Kind, gst::Caps)>,
+    expected: BTreeSet<usize>,
+    ended: BTreeSet<usize>,
+    /// The disk is too slow: nothing is kept up to a key frame.
+    skipping: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(settings: Settings, queue: Arc<Queue>, report: Arc<Report>) -> Self {
+        Self {
+            cutter: Cutter::new(settings.limits()),
+            merge: Merge::new(if settings.block { FILES } else { LIVE }),
+            settings,
+            queue,
+            report,
+            retry: DiskRetry::default(),
+            starts: Starts::default(),
+            began: Instant::now(),
+            segment: None,
+            keepers: Vec::new(),
+            serial: 0,
+            caps: BTreeMap::new(),
+            expected: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            skipping: false,
+        }
+    }
+
+    /// Runs until it is told to stop; then every file is finished.
+    pub(crate) fn run(mut self) {
+        let folder = self.settings.location.folder(&self.settings.path);
+        if let Err(error) = fs::create_dir_all(&folder) {
+            let reason = said(folder.as_ref(), &error);
+            self.failed(&reason);
+        } else {
+            self.tidy();
+        }
+        loop {
+            match self.queue.pop() {
+                Order::Frame(frame) => {
+                    let at = u64::try_from(frame.at().saturating_add(ORIGIN)).unwrap_or_default();
+                    self.ended.remove(&frame.track);
+                    self.expected.insert(frame.track);
+                    let caps = || (frame.kind, frame.caps.clone());
+                    self.caps.entry(frame.track).or_insert_with(caps);
+                    self.merge
+                        .push(frame.track, Duration::from_nanos(at), frame);
+                    self.drain();
+                }
+                Order::Expect(track) => {
+                    self.expected.insert(track);
+                    self.merge.expect(track);
+                }
+                Order::Ended(track) => {
+                    self.ended.insert(track);
+                    self.merge.end(track);
+                    self.drain();
+                    self.end_if_all_ended();
+                }
+                Order::Failed { serial, reason } => self.on_failed(serial, &reason),
+                Order::Stop => break,
+            }
+        }
+        for track in self.expected.clone() {
+            self.merge.end(track);
+        }
+        self.drain();
+        self.close();
+        self.join(true);
+    }
+
+    fn drain(&mut self) {
+        while let Some((at, _, frame)) = self.merge.pop() {
+            self.on_frame(at, &frame);
+        }
+        self.join(false);
+    }
+
+    fn end_if_all_ended(&mut self) {
+        if self.expected.is_subset(&self.ended) {
+            self.close();
+            self.join(true);
+            self.report.eos();
+        }
+    }
+
+    fn on_frame(&mut self, at: Duration, frame: &Frame) {
+        let caps = frame.caps.clone();
+        self.caps.insert(frame.track, (frame.kind, caps));
+        let leads = self.leader(frame) == Some(frame.track);
+        let other = self
+            .segment
+            .as_ref()
+            .is_some_and(|segment| segment.is_other(frame));
+        if self.segment.is_none() && leads && frame.key && !self.retry.may_open(Instant::now()) {
+            self.report.dropped();
+            return;
+        }
+        let verdict = self.cutter.on_frame(cut::Frame {
+            leads,
+            key: frame.key,
+            at,
+            bytes: frame.buffer.size() as u64,
+            other,
+        });
+        match verdict {
+            Verdict::Begin => {
+                self.close();
+                self.open(frame);
+                self.write(frame, leads);
+            }
+            Verdict::Keep if other => self.report.dropped(),
+            Verdict::Keep => self.write(frame, leads),
+            Verdict::Drop => self.report.dropped(),
+            Verdict::End => {
+                self.close();
+                self.report.dropped();
+            }
+        }
+    }
+
+    /// The first video track says where segments begin; without one, the first sound.
+    fn leader(&self, frame: &Frame) -> Option<usize> {
+        let live = |kind: Kind| {
+            let of_kind = self.caps.iter().filter(|(_, (known, _))| *known == kind);
+            let mut tracks = of_kind.map(|(track, _)| *track);
+            tracks.find(|track| *track == frame.track || !self.merge.is_over(*track))
+        };
+        live(Kind::Video).or_else(|| live(Kind::Audio))
+    }
+
+    fn write(&mut self, frame: &Frame, leads: bool) {
+        let Some(segment) = &mut self.segment else {
+            self.report.dropped();
+            return;
+        };
+        let (behind, too_slow) = if self.settings.block {
+            (false, false)
+        } else {
+            segment.backlog()
+        };
+        if self.skipping && leads && frame.key && !behind {
+            self.skipping = false;
+            let location = segment.location.clone();
+            self.report.is(Doing::Recording, None, Some(&location));
+        } else if too_slow && !self.skipping {
+            self.skipping = true;
+            self.report.is(
+                Doing::Dropping,
+                Some("the disk is too slow: frames are dropped up to the next key frame"),
+                None,
+            );
+        }
+        if !self.skipping && segment.write(frame) {
+            self.report.kept(frame.buffer.size());
+        } else {
+            self.report.dropped();
+        }
+    }
+
+    fn open(&mut self, first: &Frame) {
+        let was_failing = self.retry.failures() > 0;
+        self.serial += 1;
+        self.skipping = false;
+        let wall = first.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix = self.starts.on_start(wall, self.began.elapsed());
+        let opening = Opening {
+            serial: self.serial,
+            settings: &self.settings,
+            tracks: self
+                .caps
+                .iter()
+                .filter(|(track, _)| **track == first.track || !self.merge.is_over(**track))
+                .map(|(track, (_, caps))| (*track, caps.clone()))
+                .collect(),
+            start: Moment {
+                unix,
+                offset_secs: offset_at(unix),
+            },
+            base: first.at(),
+            starts: Arc::default(),
+        };
+        match opening.open(&self.queue, &self.report) {
+            Ok(segment) => {
+                self.report
+                    .is(Doing::Recording, None, Some(&segment.location));
+                self.segment = Some(segment);
+                if was_failing {
+                    self.tidy();
+                }
+            }
+            Err(reason) => {
+                self.cutter.on_closed();
+                self.failed(&reason);
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(segment) = self.segment.take() {
+            self.keepers.push(segment.finish());
+        }
+    }
+
+    fn on_failed(&mut self, serial: u64, reason: &str) {
+        if self
+            .segment
+            .as_ref()
+            .is_some_and(|segment| segment.serial == serial)
+        {
+            if let Some(segment) = self.segment.take() {
+                self.keepers.push(segment.abandon());
+            }
+            self.cutter.on_closed();
+            self.failed(reason);
+        } else if serial < self.serial {
+            gst::warning!(gst::CAT_DEFAULT, "an earlier segment: {reason}");
+        }
+    }
+
+    fn failed(&mut self, reason: &str) {
+        self.retry.on_failure(Instant::now());
+        self.report.is(Doing::Failed, Some(reason), None);
+    }
+
+    fn tidy(&self) {
+        if let Err(error) = leftovers::tidy(&self.settings, &self.report) {
+            gst::warning!(gst::CAT_DEFAULT, "leftovers: {error}");
+        }
+    }
+
+    /// Lets go of the segments that are finished; waits for all if `all`.
+    fn join(&mut self, all: bool) {
+        let (done, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.keepers)
+            .into_iter()
+            .partition(|keeper| all || keeper.is_done());
+        self.keepers = open;
+        for keeper in done {
+            keeper.join();
+        }
+    }
+}
+
+/// How far local time is from UTC then.
+fn offset_at(unix: Duration) -> i32 {
+    let seconds = i64::try_from(unix.as_secs()).unwrap_or_default();
+    let local = glib::DateTime::from_unix_local(seconds);
+    let offset = local
+        .map(|local| local.utc_offset().as_seconds())
+        .unwrap_or_default();
+    i32::try_from(offset).unwrap_or_default()
+}
+
+/// When a frame is taken that comes in right now.
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,381 @@
+//! Records into a folder of the test's own, and asks ffprobe and ffmpeg what is there.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+
+use gst::prelude::*;
+use serde_json::Value;
+
+fn init() {
+    static INIT: Once = Once::new();
+    INIT.call_once(|| {
+        gst::init().unwrap();
+        gstsluicerecord::plugin_register_static().unwrap();
+    });
+}
+
+/// A picture and a tone for so many seconds, as inputs of an element named `r`.
+pub(crate) fn both(video: &str, audio: &str, rate: u32, channels: u32, seconds: u64) -> String {
+    format!(
+        "videotestsrc num-buffers={} ! video/x-raw,format=I420,width=160,height=120,framerate=25/1 ! {video} ! r.video_0 \
+         audiotestsrc num-buffers={} samplesperbuffer={} ! audio/x-raw,rate={rate},channels={channels} ! {audio} ! r.audio_0",
+        seconds * 25,
+        seconds * 50,
+        rate / 50,
+    )
+}
+
+/// One test's folder and format.
+pub(crate) struct Take {
+    format: String,
+    root: tempfile::TempDir,
+}
+
+impl Take {
+    pub(crate) fn new(format: &str) -> Self {
+        init();
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("take")).unwrap();
+        Self {
+            format: format.to_owned(),
+            root,
+        }
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.root.path().join("take")
+    }
+
+    fn sink(&self, settings: &str) -> String {
+        format!(
+            "sluicerecordsink name=r block=true format={} location={}/%Y-%m-%dT%H-%M-%S-%f {settings}",
+            self.format,
+            self.folder().display()
+        )
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "test pipelines are literals of these files"
+    )]
+    fn pipeline(&self, settings: &str, sources: &str) -> gst::Pipeline {
+        let line = format!("{} {sources}", self.sink(settings));
+        let element = gst::parse::launch(&line).unwrap();
+        element.downcast().unwrap_or_else(|alone| {
+            // A line of one element gives no pipeline.
+            let pipeline = gst::Pipeline::new();
+            pipeline.add(&alone).unwrap();
+            pipeline
+        })
+    }
+
+    /// Records sources to their end; gives the files in order of time.
+    pub(crate) fn record(&self, sources: &str, settings: &str) -> Vec<String> {
+        let pipeline = self.pipeline(settings, sources);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let files = until_eos(&pipeline);
+        pipeline.set_state(gst::State::Null).unwrap();
+        files
+    }
+
+    /// Gives the error of a source that cannot be recorded.
+    pub(crate) fn refusal(&self, video: &str) -> String {
+        let source = format!("videotestsrc num-buffers=5 ! {video} ! r.video_0");
+        let pipeline = self.pipeline("", &source);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let bus = pipeline.bus().unwrap();
+        let types = [gst::MessageType::Error, gst::MessageType::Eos];
+        let mut errors = vec![];
+        while let Some(message) = bus.timed_pop_filtered(gst::ClockTime::from_seconds(10), &types) {
+            let gst::MessageView::Error(error) = message.view() else {
+                break;
+            };
+            errors.push(error.error().to_string());
+            if message.src().is_some_and(|source| source.name() == "r") {
+                break;
+            }
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        errors.join("; ")
+    }
+}
+
+/// Waits for the end; gives the files that were said to be whole.
+fn until_eos(pipeline: &gst::Pipeline) -> Vec<String> {
+    let types = [
+        gst::MessageType::Element,
+        gst::MessageType::Eos,
+        gst::MessageType::Error,
+    ];
+    let mut files = vec![];
+    loop {
+        let bus = pipeline.bus().unwrap();
+        let message = bus
+            .timed_pop_filtered(gst::ClockTime::from_seconds(30), &types)
+            .unwrap_or_else(|| panic!("no end; {files:?}"));
+        assert_ne!(message.type_(), gst::MessageType::Error, "{message:?}");
+        if message.type_() == gst::MessageType::Eos {
+            files.sort();
+            return files;
+        }
+        let structure = message.structure().unwrap();
+        if structure.name() == "sluice-recorded" {
+            files.push(structure.get("location").unwrap());
+        }
+    }
+}
+
+/// A recorder that the test feeds picture by picture, as a live source does.
+pub(crate) struct Recorder {
+    pipeline: gst::Pipeline,
+    pad: gst::Pad,
+    frames: Vec<(u32, Vec<gst::Sample>)>,
+    begun: bool,
+    reason: String,
+}
+
+impl Recorder {
+    pub(crate) fn start(take: &Take, settings: &str) -> Self {
+        let pipeline = take.pipeline(settings, "");
+        let sink = pipeline.by_name("r").unwrap();
+        let pad = sink.request_pad_simple("video_0").unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        Self {
+            pipeline,
+            pad,
+            frames: vec![],
+            begun: false,
+            reason: String::new(),
+        }
+    }
+
+    /// Sends `count` frames of one group of pictures, the first of which is frame number `first` of 25 a second.
+    pub(crate) fn video(&mut self, width: u32, height: u32, first: u64, count: usize) {
+        let samples = self.encoded(width, height);
+        if !std::mem::replace(&mut self.begun, true) {
+            self.pad.send_event(gst::event::StreamStart::new("test"));
+        }
+        self.pad
+            .send_event(gst::event::Caps::new(&samples[0].caps_owned().unwrap()));
+        self.pad
+            .send_event(gst::event::Segment::new(&gst::FormattedSegment::<
+                gst::ClockTime,
+            >::new()));
+        for (number, sample) in (first..).zip(samples.iter().take(count)) {
+            let mut buffer = sample.buffer_owned().unwrap();
+            let inside = buffer.make_mut();
+            inside.set_pts(gst::ClockTime::from_mseconds(40 * number));
+            inside.set_dts(gst::ClockTime::from_mseconds(40 * number));
+            self.pad.chain(buffer).unwrap();
+        }
+    }
+
+    /// Sends groups of pictures until the recorder says a state that is meant; gives the next frame's number.
+    pub(crate) fn video_until(&mut self, first: u64, meant: impl Fn(&str) -> bool) -> u64 {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);
+        let bus = self.pipeline.bus().unwrap();
+        let types = [gst::MessageType::Element, gst::MessageType::Error];
+        let mut at = first;
+        while std::time::Instant::now() < deadline {
+            self.video(320, 240, at, 25);
+            at += 25;
+            // At the pace of a source, so that waiting for the disk takes no thousand groups.
+            let pace = gst::ClockTime::from_mseconds(100);
+            while let Some(message) = bus.timed_pop_filtered(pace, &types) {
+                assert_eq!(message.type_(), gst::MessageType::Element, "{message:?}");
+                let structure = message.structure().unwrap();
+                if structure.name() != "sluice-record" {
+                    continue;
+                }
+                if meant(structure.get("state").unwrap()) {
+                    self.reason = structure
+                        .get::<Option<String>>("reason")
+                        .unwrap()
+                        .unwrap_or_default();
+                    return at;
+                }
+            }
+        }
+        panic!("the state never came");
+    }
+
+    /// Sends pictures until so many bytes are in the file; gives its name and what is in it then.
+    pub(crate) fn video_until_written(&mut self, bytes: usize) -> (PathBuf, Vec<u8>) {
+        let sink = self.pipeline.by_name("r").unwrap();
+        let location: String = sink.property("location");
+        let folder = Path::new(&location).parent().unwrap().to_path_buf();
+        let bus = self.pipeline.bus().unwrap();
+        for group in 0..200 {
+            self.video(320, 240, 25 * group, 25);
+            let pace = gst::ClockTime::from_mseconds(50);
+            bus.timed_pop_filtered(pace, &[gst::MessageType::Error]);
+            if let Some(part) = parts(folder.clone()).first() {
+                let written = std::fs::read(part).unwrap();
+                if written.len() > bytes {
+                    return (part.clone(), written);
+                }
+            }
+        }
+        panic!("nothing was written");
+    }
+
+    pub(crate) fn reason(&self) -> String {
+        self.reason.clone()
+    }
+
+    /// Waits for a leftover that is dealt with; gives its new name and whether it can be played.
+    pub(crate) fn repaired(&self) -> (String, bool) {
+        let bus = self.pipeline.bus().unwrap();
+        loop {
+            let message = bus
+                .timed_pop_filtered(
+                    gst::ClockTime::from_seconds(10),
+                    &[gst::MessageType::Element],
+                )
+                .unwrap();
+            let structure = message.structure().unwrap();
+            if structure.name() == "sluice-repaired" {
+                return (
+                    structure.get("location").unwrap(),
+                    structure.get("playable").unwrap(),
+                );
+            }
+        }
+    }
+
+    /// Ends the recording; gives the files that were finished since the last look.
+    pub(crate) fn finish(self) -> Vec<String> {
+        self.pad.send_event(gst::event::Eos::new());
+        until_eos(&self.pipeline)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "test pipelines are literals of these files"
+    )]
+    fn encoded(&mut self, width: u32, height: u32) -> Vec<gst::Sample> {
+        if let Some((_, samples)) = self.frames.iter().find(|(known, _)| *known == width) {
+            return samples.clone();
+        }
+        let line = format!(
+            "videotestsrc num-buffers=25 ! video/x-raw,width={width},height={height},framerate=25/1 ! \
+             x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! \
+             video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+        );
+        let pipeline = gst::parse::launch(&line)
+            .unwrap()
+            .downcast::<gst::Pipeline>()
+            .unwrap();
+        let sink = pipeline.by_name("out").unwrap();
+        let sink = sink.downcast::<gst_app::AppSink>().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let mut samples = vec![];
+        while let Ok(sample) = sink.pull_sample() {
+            samples.push(sample);
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        self.frames.push((width, samples.clone()));
+        samples
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.pipeline.set_state(gst::State::Null).unwrap();
+    }
+}
+
+/// Files in a folder that are not whole.
+pub(crate) fn parts(folder: PathBuf) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "part"))
+        .collect()
+}
+
+/// Decodes all of it: neither an error nor a word of one.
+pub(crate) fn decodes(file: &str) {
+    assert!(Path::new(file).exists(), "{file}");
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i", file, "-f", "null", "-"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{file}: {said}");
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    pub(crate) frames: u64,
+    pub(crate) first: f64,
+    pub(crate) last: f64,
+    pub(crate) key: bool,
+    pub(crate) width: u64,
+}
+
+impl Stream {
+    /// From the first frame to the end of the last.
+    pub(crate) fn span(&self) -> f64 {
+        let between = (self.last - self.first) / (self.frames.max(2) - 1) as f64;
+        self.last - self.first + between
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    pub(crate) video: Stream,
+    pub(crate) audio: Stream,
+}
+
+fn ffprobe(arguments: &[&str], file: &str) -> Value {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "json"])
+        .args(arguments)
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{file}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Reads every packet.
+pub(crate) fn probe(file: &str) -> Probe {
+    let json = ffprobe(
+        &[
+            "-show_entries",
+            "packet=codec_type,pts_time,flags:stream=codec_type,width",
+        ],
+        file,
+    );
+    let mut probe = Probe::default();
+    for (kind, stream) in [("video", &mut probe.video), ("audio", &mut probe.audio)] {
+        let of_kind = |key: &str| {
+            let all = json[key].as_array().unwrap();
+            let mine = all.iter().filter(|one| one["codec_type"] == kind);
+            mine.cloned().collect::<Vec<_>>()
+        };
+        let packets = of_kind("packets");
+        let times: Vec<f64> = packets
+            .iter()
+            .filter_map(|packet| packet["pts_time"].as_str()?.parse().ok())
+            .collect();
+        stream.frames = packets.len() as u64;
+        stream.first = times.iter().copied().fold(f64::MAX, f64::min);
+        stream.last = times.iter().copied().fold(f64::MIN, f64::max);
+        let first = packets.first().and_then(|packet| packet["flags"].as_str());
+        stream.key = first.is_some_and(|flags| flags.starts_with('K'));
+        let width = of_kind("streams").first().map(|one| one["width"].clone());
+        stream.width = width.and_then(|width| width.as_u64()).unwrap_or_default();
+    }
+    probe
+}
+
+/// Gives a tag of the file.
+pub(crate) fn tag(file: &str, name: &str) -> String {
+    let json = ffprobe(&["-show_entries", "format_tags"], file);
+    let tag = json["format"]["tags"][name].as_str();
+    tag.unwrap_or_else(|| panic!("{json}")).to_owned()
+}

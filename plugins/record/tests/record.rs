@@ -1,0 +1,261 @@
+//! `sluicerecordsink` over real encoders; what it wrote is read by ffprobe and ffmpeg.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod kit;
+
+use kit::{Recorder, Take, probe};
+
+const SECONDS: u64 = 3;
+
+/// 25 frames a second, a key frame each second.
+const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! video/x-h264,stream-format=byte-stream,alignment=au";
+const H264_B: &str = "x264enc speed-preset=ultrafast bframes=2 b-adapt=false key-int-max=25 ! video/x-h264,profile=main,stream-format=byte-stream,alignment=au";
+const H265: &str = "x265enc speed-preset=ultrafast key-int-max=25 option-string=bframes=0 ! h265parse ! video/x-h265,stream-format=byte-stream,alignment=au";
+const VP8: &str = "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=25";
+const VP9: &str = "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=25 ! vp9parse";
+const AV1: &str = "av1enc cpu-used=10 usage-profile=realtime keyframe-max-dist=25 lag-in-frames=0 ! av1parse ! video/x-av1,stream-format=obu-stream,alignment=tu";
+const AAC: &str = "voaacenc ! aacparse";
+const OPUS: &str = "opusenc";
+const PCMU: &str = "mulawenc";
+const PCMA: &str = "alawenc";
+
+/// Records three seconds of both and looks at the file.
+fn plays(format: &str, video: &str, audio: &str, ending: &str) {
+    let take = Take::new(format);
+    let rate = if audio == PCMU || audio == PCMA {
+        8000
+    } else {
+        48_000
+    };
+    let channels = if rate == 8000 { 1 } else { 2 };
+    let files = take.record(&kit::both(video, audio, rate, channels, SECONDS), "");
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = &files[0];
+    assert!(file.ends_with(ending), "{file}");
+    kit::decodes(file);
+    let seen = probe(file);
+    assert_eq!(seen.video.frames, 25 * SECONDS, "{seen:?}");
+    let want = SECONDS as f64;
+    assert!((seen.video.span() - want).abs() < 0.05, "{seen:?}");
+    assert!((seen.audio.span() - want).abs() < 0.09, "{seen:?}");
+    assert!(
+        (seen.video.first - seen.audio.first).abs() <= 0.04,
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn fragmented_mp4_takes_what_it_promises() {
+    plays("fmp4", H264, AAC, ".mp4");
+    plays("fmp4", H265, OPUS, ".mp4");
+    plays("fmp4", VP9, OPUS, ".mp4");
+}
+
+#[test]
+fn fragmented_mp4_takes_av1() {
+    plays("fmp4", AV1, OPUS, ".mp4");
+}
+
+#[test]
+fn pictures_in_another_order_than_shown_stay_with_their_sound() {
+    plays("fmp4", H264_B, AAC, ".mp4");
+    plays("mp4", H264_B, AAC, ".mp4");
+    plays("mkv", H264_B, AAC, ".mkv");
+    plays("mpegts", H264_B, AAC, ".ts");
+}
+
+#[test]
+fn mp4_takes_what_it_promises() {
+    plays("mp4", H264, OPUS, ".mp4");
+    plays("mp4", H265, AAC, ".mp4");
+    plays("mp4", VP9, OPUS, ".mp4");
+}
+
+#[test]
+fn mp4_takes_av1() {
+    plays("mp4", AV1, AAC, ".mp4");
+}
+
+#[test]
+fn matroska_takes_what_it_promises() {
+    plays("mkv", H264, AAC, ".mkv");
+    plays("mkv", H265, OPUS, ".mkv");
+    plays("mkv", H264, PCMU, ".mkv");
+    plays("mkv", VP8, PCMA, ".mkv");
+    plays("mkv", VP8, OPUS, ".webm");
+    plays("mkv", VP9, OPUS, ".webm");
+}
+
+#[test]
+fn matroska_takes_av1() {
+    plays("mkv", AV1, OPUS, ".webm");
+}
+
+#[test]
+fn mpeg_ts_takes_what_it_promises() {
+    plays("mpegts", H264, AAC, ".ts");
+    plays("mpegts", H265, OPUS, ".ts");
+}
+
+#[test]
+fn what_a_container_cannot_carry_is_refused_with_one_sentence() {
+    for (format, video, sentence) in [
+        (
+            "fmp4",
+            VP8,
+            "VP8 cannot be recorded as fmp4; format=mkv takes it",
+        ),
+        (
+            "mpegts",
+            VP8,
+            "VP8 cannot be recorded as mpegts; format=mkv takes it",
+        ),
+    ] {
+        let error = Take::new(format).refusal(video);
+        assert!(error.contains(sentence), "{error}");
+    }
+}
+
+#[test]
+fn segments_begin_at_key_frames_and_lose_nothing() {
+    for format in ["fmp4", "mkv", "mpegts", "mp4"] {
+        let take = Take::new(format);
+        let line = kit::both(H264, OPUS, 48_000, 2, 5);
+        let files = take.record(&line, "segment-duration=1500");
+        assert_eq!(files.len(), 3, "{format} {files:?}");
+        let mut sound = 0;
+        for (file, frames) in files.iter().zip([50, 50, 25]) {
+            kit::decodes(file);
+            let seen = probe(file);
+            assert_eq!(seen.video.frames, frames, "{file}");
+            assert!(seen.video.key, "{file} does not begin with a key frame");
+            sound += seen.audio.frames;
+        }
+        // 20 ms each; the encoder adds one for what it looks ahead.
+        assert!((250..=252).contains(&sound), "{format} {sound}");
+    }
+}
+
+#[test]
+fn a_segment_ends_when_it_is_large() {
+    let take = Take::new("fmp4");
+    let line =
+        format!("videotestsrc num-buffers=100 ! video/x-raw,framerate=25/1 ! {H264} ! r.video_0");
+    let files = take.record(&line, "segment-size=1000");
+    assert_eq!(files.len(), 4, "{files:?}");
+}
+
+#[test]
+fn another_size_begins_another_segment() {
+    let take = Take::new("fmp4");
+    let mut recorder = Recorder::start(&take, "");
+    recorder.video(320, 240, 0, 25);
+    recorder.video(640, 480, 25, 25);
+    let files = recorder.finish();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for (file, width) in files.iter().zip([320, 640]) {
+        kit::decodes(file);
+        let seen = probe(file);
+        assert_eq!((seen.video.frames, seen.video.width), (25, width));
+    }
+}
+
+#[test]
+fn a_gap_in_the_source_is_no_stretched_frame() {
+    let take = Take::new("fmp4");
+    let mut recorder = Recorder::start(&take, "");
+    recorder.video(320, 240, 0, 25);
+    recorder.video(320, 240, 25 * 10, 25);
+    let files = recorder.finish();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in &files {
+        let seen = probe(file);
+        assert_eq!(seen.video.frames, 25);
+        assert!(seen.video.span() < 1.1, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_repaired_at_the_next_start() {
+    for (format, ending) in [("fmp4", "mp4"), ("mkv", "mkv"), ("mpegts", "ts")] {
+        let take = Take::new(format);
+        // As it stands on the disk while it is written, and cut off in the middle of something.
+        let mut recorder = Recorder::start(&take, "");
+        let (part, written) = recorder.video_until_written(400_000);
+        let files = recorder.finish();
+        std::fs::remove_file(&files[0]).unwrap();
+        std::fs::write(&part, &written[..written.len() - 1234]).unwrap();
+        let other = take.folder().join("holiday.mp4.part");
+        std::fs::write(&other, "not ours").unwrap();
+
+        let recorder = Recorder::start(&take, "");
+        let (location, playable) = recorder.repaired();
+        drop(recorder);
+        assert!(playable, "{location}");
+        assert!(
+            location.ends_with(&format!(".repaired.{ending}")),
+            "{location}"
+        );
+        assert!(!part.exists());
+        assert!(other.exists());
+        kit::decodes(&location);
+        let seen = probe(&location);
+        assert!(seen.video.frames >= 25, "{format} {seen:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_repaired_is_marked_and_kept() {
+    let take = Take::new("mp4");
+    let files = take.record(&kit::both(H264, AAC, 48_000, 2, 1), "");
+    let whole = std::fs::read(&files[0]).unwrap();
+    let half = &whole[..whole.len() / 2];
+    std::fs::write(format!("{}.part", files[0]), half).unwrap();
+    let recorder = Recorder::start(&take, "");
+    let (location, playable) = recorder.repaired();
+    drop(recorder);
+    assert!(!playable);
+    assert!(location.ends_with(".broken.mp4"), "{location}");
+    assert_eq!(std::fs::read(location).unwrap(), half);
+}
+
+#[test]
+fn a_folder_that_goes_and_comes_is_recorded_to_again_without_an_error() {
+    let take = Take::new("fmp4");
+    let mut recorder = Recorder::start(&take, "segment-duration=1");
+    recorder.video(320, 240, 0, 25);
+    let away = take.folder().with_extension("away");
+    std::fs::rename(take.folder(), &away).unwrap();
+    // A file in the folder's place, which even root cannot write into.
+    std::fs::write(take.folder(), "in the way").unwrap();
+    let mut at = recorder.video_until(25, |state| state == "failed");
+    let reason = recorder.reason();
+    assert!(reason.ends_with("the folder is gone"), "{reason}");
+    std::fs::remove_file(take.folder()).unwrap();
+    std::fs::rename(&away, take.folder()).unwrap();
+    at = recorder.video_until(at, |state| state == "recording");
+    recorder.video(320, 240, at, 25);
+    let files = recorder.finish();
+    kit::decodes(files.last().unwrap());
+    assert!(kit::parts(take.folder()).is_empty());
+}
+
+#[test]
+fn the_time_of_the_first_frame_is_in_the_file_and_in_its_name() {
+    for format in ["mkv", "fmp4", "mp4"] {
+        let take = Take::new(format);
+        let files = take.record(&kit::both(H264, AAC, 48_000, 2, 1), "");
+        let name = files[0].rsplit('/').next().unwrap();
+        // Both to the second: 2026-11-29T05-42-51.
+        let time: String = kit::tag(&files[0], "creation_time")
+            .chars()
+            .take(19)
+            .collect();
+        assert!(name.starts_with(&time.replace(':', "-")), "{time} {name}");
+    }
+}
