@@ -33,11 +33,12 @@
     return { bars, hash: hash(g) };
   }
 
-  // FNV-1a of a coarse grid of the whole picture: differs when the burnt-in clock moves.
+  // FNV-1a of a coarse grid of the whole picture: differs when the burnt-in clock moves. 53 is no multiple of 4, so that it
+  // takes each channel in turn: Firefox's camera may change its green and blue alone.
   function hash(g) {
     const { data } = g.getImageData(0, 0, canvas.width, canvas.height);
     let h = 0x811c9dc5;
-    for (let i = 0; i < data.length; i += 52) h = Math.imul(h ^ data[i], 0x01000193) >>> 0;
+    for (let i = 0; i < data.length; i += 53) h = Math.imul(h ^ data[i], 0x01000193) >>> 0;
     return h;
   }
 
