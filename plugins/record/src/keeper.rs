@@ -172,6 +172,10 @@ const KNOWN: &[(io::ErrorKind, &str)] = &[
     (io::ErrorKind::ReadOnlyFilesystem, "the disk is read-only"),
     (io::ErrorKind::NotFound, "the folder is gone"),
     (io::ErrorKind::NotADirectory, "the folder is gone"),
+    (
+        io::ErrorKind::AlreadyExists,
+        "a file is in the place of the folder",
+    ),
 ];
 
 /// Puts an error of the disk into a sentence with the file's name.

@@ -133,7 +133,14 @@ impl Opening<'_> {
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
         {
-            fs::create_dir_all(parent)?;
+            // A file in a folder's place is not a name that is taken: another one would not help.
+            fs::create_dir_all(parent).map_err(|error| {
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    io::ErrorKind::NotADirectory.into()
+                } else {
+                    error
+                }
+            })?;
         }
         let file = OpenOptions::new()
             .read(true)

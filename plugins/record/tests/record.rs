@@ -228,12 +228,12 @@ fn a_file_that_cannot_be_repaired_is_marked_and_kept() {
 fn a_folder_that_goes_and_comes_is_recorded_to_again_without_an_error() {
     let take = Take::new("fmp4");
     let mut recorder = Recorder::start(&take, "segment-duration=1");
-    recorder.video(320, 240, 0, 25);
+    let begun = recorder.video_until(0, |state| state == "recording");
     let away = take.folder().with_extension("away");
     std::fs::rename(take.folder(), &away).unwrap();
     // A file in the folder's place, which even root cannot write into.
     std::fs::write(take.folder(), "in the way").unwrap();
-    let mut at = recorder.video_until(25, |state| state == "failed");
+    let mut at = recorder.video_until(begun, |state| state == "failed");
     let reason = recorder.reason();
     assert!(reason.ends_with("the folder is gone"), "{reason}");
     std::fs::remove_file(take.folder()).unwrap();
@@ -243,6 +243,23 @@ fn a_folder_that_goes_and_comes_is_recorded_to_again_without_an_error() {
     let files = recorder.finish();
     kit::decodes(files.last().unwrap());
     assert!(kit::parts(take.folder()).is_empty());
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_named_at_the_start() {
+    let take = Take::new("fmp4");
+    std::fs::remove_dir(take.folder()).unwrap();
+    std::fs::write(take.folder(), "in the way").unwrap();
+    let mut recorder = Recorder::start(&take, "");
+    let at = recorder.video_until(0, |state| state == "failed");
+    let reason = recorder.reason();
+    let folder = take.folder();
+    let sentence = format!("{}: a file is in the place of the folder", folder.display());
+    assert_eq!(reason, sentence);
+    // And when it is tried again.
+    recorder.video_until(at, |state| state == "failed");
+    let again = recorder.reason();
+    assert!(again.ends_with("the folder is gone"), "{again}");
 }
 
 #[test]
