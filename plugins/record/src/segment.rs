@@ -73,7 +73,7 @@ impl Opening<'_> {
         let (file, part, whole) = self.create(&codecs)?;
         let built = self.build(&codecs, &part);
         let (pipeline, lanes) = built.map_err(|error| error.to_string())?;
-        self.watch(&pipeline, queue);
+        self.watch(&pipeline, &part, queue);
         let location = whole.to_string_lossy().into_owned();
         let started = pipeline.set_state(gst::State::Playing);
         let keeper = Keeper::start(
@@ -247,8 +247,8 @@ impl Opening<'_> {
     }
 
     /// Tells the writer of an error at once; leaves the rest that matters for the keeper.
-    fn watch(&self, pipeline: &gst::Pipeline, queue: &Arc<Queue>) {
-        let serial = self.serial;
+    fn watch(&self, pipeline: &gst::Pipeline, part: &Path, queue: &Arc<Queue>) {
+        let (serial, part) = (self.serial, part.to_owned());
         let queue = Arc::clone(queue);
         let Some(bus) = pipeline.bus() else {
             return;
@@ -257,7 +257,7 @@ impl Opening<'_> {
             if let gst::MessageView::Error(error) = message.view() {
                 let full = error.error().matches(gst::ResourceError::NoSpaceLeft);
                 let reason = if full {
-                    "the disk is full".to_owned()
+                    said(&part, &io::ErrorKind::StorageFull.into())
                 } else {
                     error.error().to_string()
                 };

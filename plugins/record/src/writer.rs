@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gst::glib;
 use sluice_core::Kind;
-use sluice_core::record::{Cutter, DiskRetry, Merge, Moment, Order as Starts, Verdict, cut};
+use sluice_core::record::{Cutter, DiskRetry, Merge, Moment, Verdict, cut, moment};
 
 use crate::keeper::{Keeper, said};
 use crate::leftovers;
@@ -32,7 +32,7 @@ pub(crate) struct Writer {
     merge: Merge<Frame>,
     cutter: Cutter,
     retry: DiskRetry,
-    starts: Starts,
+    starts: moment::Order,
     began: Instant,
     segment: Option<Segment>,
     keepers: Vec<Keeper>,
@@ -54,7 +54,7 @@ impl Writer {
             queue,
             report,
             retry: DiskRetry::default(),
-            starts: Starts::default(),
+            starts: moment::Order::default(),
             began: Instant::now(),
             segment: None,
             keepers: Vec::new(),
@@ -238,6 +238,8 @@ impl Writer {
 
     fn close(&mut self) {
         if let Some(segment) = self.segment.take() {
+            // It came to its end, so the disk is well.
+            self.retry.on_success();
             self.keepers.push(segment.finish());
         }
     }

@@ -246,6 +246,35 @@ fn a_folder_that_goes_and_comes_is_recorded_to_again_without_an_error() {
 }
 
 #[test]
+fn a_disk_that_is_well_again_is_looked_through_for_leftovers_once() {
+    let take = Take::new("fmp4");
+    let mut recorder = Recorder::start(&take, "segment-duration=1");
+    let mut at = recorder.video_until(0, |state| state == "recording");
+    let away = take.folder().with_extension("away");
+    std::fs::rename(take.folder(), &away).unwrap();
+    std::fs::write(take.folder(), "in the way").unwrap();
+    at = recorder.video_until(at, |state| state == "failed");
+    std::fs::remove_file(take.folder()).unwrap();
+    std::fs::rename(&away, take.folder()).unwrap();
+    at = recorder.video_until(at, |state| state == "recording");
+    let first = recorder.location();
+    recorder.video(320, 240, at, 25);
+    recorder.until_whole(&first);
+
+    // What another recorder has left a moment ago, say: the next start deals with it.
+    let name = "2020-01-01T00-00-00-000000.mp4.part";
+    let leftover = take.folder().join(name);
+    std::fs::write(&leftover, "nothing that can be played").unwrap();
+    for group in 1..3 {
+        recorder.video(320, 240, at + 25 * group, 25);
+    }
+    recorder.finish();
+    assert!(leftover.exists(), "it was looked for at every segment");
+    drop(Recorder::start(&take, "").repaired());
+    assert!(!leftover.exists());
+}
+
+#[test]
 fn a_file_in_the_place_of_the_folder_is_named_at_the_start() {
     let take = Take::new("fmp4");
     std::fs::remove_dir(take.folder()).unwrap();

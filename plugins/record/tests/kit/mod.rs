@@ -226,6 +226,25 @@ impl Recorder {
 
     /// Waits for a leftover that is dealt with; gives its new name and whether it can be played.
     pub(crate) fn repaired(&self) -> (String, bool) {
+        let said = self.told("sluice-repaired", |_| true);
+        (said.get("location").unwrap(), said.get("playable").unwrap())
+    }
+
+    /// Gives the file that is being written.
+    pub(crate) fn location(&self) -> String {
+        let sink = self.pipeline.by_name("r").unwrap();
+        let stats: gst::Structure = sink.property("stats");
+        stats.get("location").unwrap()
+    }
+
+    /// Waits until this file is whole.
+    pub(crate) fn until_whole(&self, file: &str) {
+        self.told("sluice-recorded", |said| {
+            said.get::<String>("location").unwrap() == file
+        });
+    }
+
+    fn told(&self, name: &str, meant: impl Fn(&gst::StructureRef) -> bool) -> gst::Structure {
         let bus = self.pipeline.bus().unwrap();
         loop {
             let message = bus
@@ -235,11 +254,8 @@ impl Recorder {
                 )
                 .unwrap();
             let structure = message.structure().unwrap();
-            if structure.name() == "sluice-repaired" {
-                return (
-                    structure.get("location").unwrap(),
-                    structure.get("playable").unwrap(),
-                );
+            if structure.name() == name && meant(structure) {
+                return structure.to_owned();
             }
         }
     }
