@@ -49,10 +49,10 @@ const MPEG_TS: &[Codec] = &[
 impl Container {
     /// Every container with its name in settings.
     pub const ALL: [(&'static str, Self); 4] = [
-        ("fmp4", Self::FragmentedMp4),
-        ("mp4", Self::Mp4),
-        ("mkv", Self::Matroska),
-        ("mpegts", Self::MpegTs),
+        (Self::FragmentedMp4.name(), Self::FragmentedMp4),
+        (Self::Mp4.name(), Self::Mp4),
+        (Self::Matroska.name(), Self::Matroska),
+        (Self::MpegTs.name(), Self::MpegTs),
     ];
 
     /// Gives its name in settings.

@@ -28,7 +28,7 @@ const FIRST_TRIAL: Duration = Duration::from_secs(10);
 const LAST_TRIAL: Duration = Duration::from_secs(60);
 
 /// What of the pictures a viewer is sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thinned {
     /// All of them.
     No {
@@ -55,21 +55,24 @@ pub struct Thinning {
 #[derive(Debug, Clone, Copy)]
 enum State {
     /// All pictures are sent.
-    All {
-        /// Since then.
-        since: Instant,
-        /// Where the measuring of the rate began: when, and the bytes by then.
-        window: Option<(Instant, u64)>,
-        /// Of the stream, in bits per second.
-        rate: Option<u64>,
-        low: Option<Low>,
-    },
+    All(All),
     /// Only key frames are.
     KeyFrames {
         /// Of the whole stream, when it was last sent.
         rate: u64,
         trial_at: Instant,
     },
+}
+
+/// What is known while all pictures are sent.
+#[derive(Debug, Clone, Copy)]
+struct All {
+    since: Instant,
+    /// Where the measuring of the rate began: when, and the bytes by then.
+    window: Option<(Instant, u64)>,
+    /// Of the stream, in bits per second.
+    rate: Option<u64>,
+    low: Option<Low>,
 }
 
 /// Estimates in a row that are too low.
@@ -79,14 +82,39 @@ struct Low {
     latest: Instant,
 }
 
-impl State {
-    const fn all(now: Instant) -> Self {
-        Self::All {
+impl All {
+    const fn new(now: Instant) -> Self {
+        Self {
             since: now,
             window: None,
             rate: None,
             low: None,
         }
+    }
+
+    /// Says for how long it has been so.
+    fn lasts(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
+    /// Gives the stream's rate in bits per second, once it is known.
+    fn measure(&mut self, sent: u64, now: Instant) -> Option<u64> {
+        let (begin, before) = *self.window.get_or_insert((now, sent));
+        let span = now.saturating_duration_since(begin);
+        if span >= WINDOW {
+            let bits = u128::from(sent.saturating_sub(before)) * 8_000;
+            self.rate = u64::try_from(bits / span.as_millis().max(1)).ok();
+            self.window = Some((now, sent));
+        }
+        self.rate
+    }
+
+    /// Says for how long every estimate has been too low, this one too.
+    fn low_for(&mut self, now: Instant) -> Duration {
+        let fresh = |low: &Low| now.saturating_duration_since(low.latest) < STALE;
+        let since = self.low.filter(fresh).map_or(now, |low| low.since);
+        self.low = Some(Low { since, latest: now });
+        now.saturating_duration_since(since)
     }
 }
 
@@ -94,7 +122,7 @@ impl Thinning {
     /// Begins with all pictures.
     pub const fn new(now: Instant) -> Self {
         Self {
-            state: State::all(now),
+            state: State::All(All::new(now)),
             pause: FIRST_TRIAL,
         }
     }
@@ -107,21 +135,25 @@ impl Thinning {
         sent: u64,
         now: Instant,
     ) -> Option<Thinned> {
-        match self.state {
+        let all = match &mut self.state {
             State::KeyFrames { rate, .. } => {
-                (bits_per_second >= rate).then(|| self.send_all(false, now))
+                return (bits_per_second >= *rate).then(|| self.send_all(false, now));
             }
-            State::All { since, .. } if now.saturating_duration_since(since) < SETTLING => None,
-            State::All { since, .. } => {
-                let rate = self.measure(sent, now)?;
-                if bits_per_second >= rate / 4 * ENOUGH {
-                    self.on_enough(since, now);
-                    return None;
-                }
-                (self.low_for(now) >= LASTING)
-                    .then(|| self.send_key_frames(bits_per_second, rate, now))
-            }
+            State::All(all) => all,
+        };
+        if all.lasts(now) < SETTLING {
+            return None;
         }
+        let rate = all.measure(sent, now)?;
+        if bits_per_second < rate / 4 * ENOUGH {
+            let lasting = all.low_for(now) >= LASTING;
+            return lasting.then(|| self.send_key_frames(bits_per_second, rate, now));
+        }
+        all.low = None;
+        if all.lasts(now) >= LAST_TRIAL {
+            self.pause = FIRST_TRIAL;
+        }
+        None
     }
 
     /// Moves time on. To be called with whatever the viewer says: one that says nothing is not to be tried.
@@ -130,41 +162,6 @@ impl Thinning {
             return None;
         };
         (now >= trial_at).then(|| self.send_all(true, now))
-    }
-
-    /// Gives the stream's rate in bits per second, once it is known.
-    fn measure(&mut self, sent: u64, now: Instant) -> Option<u64> {
-        let State::All { window, rate, .. } = &mut self.state else {
-            return None;
-        };
-        let (begin, before) = *window.get_or_insert((now, sent));
-        let span = now.saturating_duration_since(begin);
-        if span >= WINDOW {
-            let bits = u128::from(sent.saturating_sub(before)) * 8_000;
-            *rate = u64::try_from(bits / span.as_millis().max(1)).ok();
-            *window = Some((now, sent));
-        }
-        *rate
-    }
-
-    fn on_enough(&mut self, since: Instant, now: Instant) {
-        if let State::All { low, .. } = &mut self.state {
-            *low = None;
-        }
-        if now.saturating_duration_since(since) >= LAST_TRIAL {
-            self.pause = FIRST_TRIAL;
-        }
-    }
-
-    /// Says for how long every estimate has been too low, this one too.
-    fn low_for(&mut self, now: Instant) -> Duration {
-        let State::All { low, .. } = &mut self.state else {
-            return Duration::ZERO;
-        };
-        let fresh = low.filter(|low| now.saturating_duration_since(low.latest) < STALE);
-        let since = fresh.map_or(now, |low| low.since);
-        *low = Some(Low { since, latest: now });
-        now.saturating_duration_since(since)
     }
 
     fn send_key_frames(&mut self, estimate: u64, rate: u64, now: Instant) -> Thinned {
@@ -180,7 +177,7 @@ impl Thinning {
     }
 
     const fn send_all(&mut self, trial: bool, now: Instant) -> Thinned {
-        self.state = State::all(now);
+        self.state = State::All(All::new(now));
         Thinned::No { trial }
     }
 }

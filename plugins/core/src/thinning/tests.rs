@@ -28,7 +28,7 @@ impl Viewer {
     fn second(&mut self, estimate: u64) -> Option<Thinned> {
         self.now += Duration::from_secs(1);
         self.sent += match self.thinning.state {
-            State::All { .. } => STREAM / 8,
+            State::All(_) => STREAM / 8,
             State::KeyFrames { .. } => STREAM / 80,
         };
         let tried = self.thinning.handle_timeout(self.now);

@@ -23,10 +23,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn thinned(&mut self, said: &Said, sent: impl Fn() -> u64, now: Instant) -> Option<Thinned> {
+    fn thinned(&mut self, said: &Said, sent: u64, now: Instant) -> Option<Thinned> {
         let thinning = self.thinning.as_mut()?;
         let tried = thinning.handle_timeout(now);
-        tried.or_else(|| thinning.on_estimate(said.estimate?, sent(), now))
+        tried.or_else(|| thinning.on_estimate(said.estimate?, sent, now))
     }
 }
 
@@ -88,14 +88,15 @@ impl Session {
         // The sender reports carry this machine's time of day.
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let (ntp, now) = (ntp_middle(time.unwrap_or(Duration::ZERO)), Instant::now());
-        let tripped = said.blocks.iter().find_map(|block| {
-            let lane = self.member.lanes.iter().find(|l| l.ssrc == block.ssrc)?;
-            let sent = lane.sent.so_far();
-            watch.lock().breaker.on_report(block, sent, ntp, now)
-        });
-        let thinned = watch
-            .lock()
-            .thinned(&said, || self.member.sent.bytes(), now);
+        let (tripped, thinned) = {
+            let mut watch = watch.lock();
+            let tripped = said.blocks.iter().find_map(|block| {
+                let lane = self.member.lanes.iter().find(|l| l.ssrc == block.ssrc)?;
+                let sent = lane.sent.so_far();
+                watch.breaker.on_report(block, sent, ntp, now)
+            });
+            (tripped, watch.thinned(&said, self.member.sent.bytes(), now))
+        };
         if let Some(thinned) = thinned {
             self.on_thinned(thinned);
         }
