@@ -219,19 +219,45 @@ fn chromium_shows_a_killed_camera_again_by_itself() {
     smooth(&seen, 30);
 }
 
-#[test]
-fn chromium_decodes_nine_tenths_with_4_percent_loss_and_60_ms() {
+/// Chromium on the player page, with a link between it and the gateway. What uses another one ends before it.
+struct Far {
+    browser: Browser,
+    gateway: Gateway,
+    link: Link,
+    _hosts: (Netns, Netns),
+}
+
+/// Opens the built-in test picture of 2 Mbit/s over a link with these settings.
+fn far_away(settings: &str) -> Far {
     let (server, client) = (Netns::new(), Netns::new());
     let (_, control) = server.join_machine();
-    let link = Link::between(&server, &client, r#"{"delay": 30, "loss": 4}"#);
+    let link = Link::between(&server, &client, settings);
     let mut gateway = GatewayOptions::new()
         .path("cam", "test:")
         .within(&server)
         .start();
     gateway.reach_at(&control.to_string());
-
     let url = gateway.at_host(&link.first.to_string(), "cam");
-    let browser = Browser::open(Engine::Chromium, &client, &url);
+    Far {
+        browser: Browser::open(Engine::Chromium, &client, &url),
+        gateway,
+        link,
+        _hosts: (server, client),
+    }
+}
+
+/// Waits until more pictures are decoded than the few that may still be under way.
+fn moves_on(browser: &Browser) -> Report {
+    let seen = browser.watch(secs(3));
+    let frames = seen.last().map_or(0, |report| report.frames_decoded);
+    let more = |report: &Report| report.frames_decoded > frames + 10;
+    browser.until(secs(10), "moving pictures", more)
+}
+
+#[test]
+fn chromium_decodes_nine_tenths_with_4_percent_loss_and_60_ms() {
+    let far = far_away(r#"{"delay": 30, "loss": 4}"#);
+    let (browser, link) = (&far.browser, &far.link);
     browser.until_playing(secs(40));
     let seen = browser.watch(secs(10));
 
@@ -246,17 +272,9 @@ fn chromium_decodes_nine_tenths_with_4_percent_loss_and_60_ms() {
 
 #[test]
 fn chromium_plays_again_once_its_network_can_carry_the_stream() {
-    let (server, client) = (Netns::new(), Netns::new());
-    let (_, control) = server.join_machine();
     let good = r#"{"delay": 30}"#;
-    let link = Link::between(&server, &client, good);
-    let mut gateway = GatewayOptions::new()
-        .path("cam", "test:")
-        .within(&server)
-        .start();
-    gateway.reach_at(&control.to_string());
-    let url = gateway.at_host(&link.first.to_string(), "cam");
-    let browser = Browser::open(Engine::Chromium, &client, &url);
+    let far = far_away(good);
+    let (browser, gateway, link) = (&far.browser, &far.gateway, &far.link);
     let before = browser.until_playing(secs(40));
 
     link.set(r#"{"delay": 150, "ab": {"loss": 50}}"#);
@@ -276,12 +294,7 @@ fn chromium_plays_again_once_its_network_can_carry_the_stream() {
         viewers.iter().any(all).then_some(())
     };
     sluice_tests::wait::until(secs(60), "all pictures", again);
-    let frames = browser
-        .watch(secs(3))
-        .last()
-        .map_or(0, |r| r.frames_decoded);
-    let moving = |r: &Report| r.frames_decoded > frames + 10;
-    let moving = browser.until(secs(20), "moving pictures", moving);
+    let moving = moves_on(browser);
     assert!(
         (moving.loaded_at - before.loaded_at).abs() < 0.5,
         "{moving:?}"
@@ -291,17 +304,9 @@ fn chromium_plays_again_once_its_network_can_carry_the_stream() {
 
 #[test]
 fn chromium_gets_key_frames_and_sound_while_its_network_is_too_slow_for_the_stream() {
-    let (server, client) = (Netns::new(), Netns::new());
-    let (_, control) = server.join_machine();
     let good = r#"{"delay": 20}"#;
-    let link = Link::between(&server, &client, good);
-    let mut gateway = GatewayOptions::new()
-        .path("cam", "test:")
-        .within(&server)
-        .start();
-    gateway.reach_at(&control.to_string());
-    let url = gateway.at_host(&link.first.to_string(), "cam");
-    let browser = Browser::open(Engine::Chromium, &client, &url);
+    let far = far_away(good);
+    let (browser, gateway, link) = (&far.browser, &far.gateway, &far.link);
     let before = browser.until_playing(secs(40));
     smooth(&browser.watch(secs(8)), 30);
 
@@ -330,13 +335,7 @@ fn chromium_gets_key_frames_and_sound_while_its_network_is_too_slow_for_the_stre
 
     wait("all pictures", false);
     // The first of them is a key frame.
-    let frames = browser
-        .watch(secs(3))
-        .last()
-        .map_or(0, |r| r.frames_decoded);
-    let after = browser.until(secs(10), "moving pictures", |r| {
-        r.frames_decoded > frames + 10
-    });
+    let after = moves_on(browser);
     smooth(&browser.watch(secs(5)), 30);
     assert_eq!(after.peers, before.peers, "one session: {after:?}");
 }
