@@ -40,6 +40,7 @@ pub(super) struct Lifecycle {
     state: State,
     /// When the route stops if nobody watches until then.
     idle_at: Option<Instant>,
+    watching: usize,
     wait: Duration,
 }
 
@@ -49,6 +50,7 @@ impl Lifecycle {
             idle_stop,
             state: State::Stopped,
             idle_at: None,
+            watching: 0,
             wait: FIRST_WAIT,
         }
     }
@@ -74,6 +76,7 @@ impl Lifecycle {
 
     /// Viewers came or went: `count` are there.
     pub(super) fn on_viewers(&mut self, count: usize, now: Instant) {
+        self.watching = count;
         if count > 0 {
             self.idle_at = None;
         } else {
@@ -93,6 +96,7 @@ impl Lifecycle {
         };
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
         // Its viewers are gone with it.
+        self.watching = 0;
         self.arm(now, Duration::ZERO);
     }
 
@@ -113,6 +117,10 @@ impl Lifecycle {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Action> {
         if self.idle_at.is_some_and(|at| now >= at) {
             self.idle_at = None;
+            // Who asked last was refused, for instance, while others watch.
+            if self.watching > 0 {
+                return None;
+            }
             self.state = State::Stopped;
             self.wait = FIRST_WAIT;
             return Some(Action::Stop);
@@ -163,6 +171,19 @@ mod tests {
         life.on_viewers(1, start + S(1));
         life.on_viewers(0, start + S(2));
         assert_eq!(life.poll_timeout(), Some(start + S(2)));
+    }
+
+    #[test]
+    fn whoever_asks_and_never_arrives_stops_nothing_that_others_watch() {
+        let start = Instant::now();
+        let mut life = Lifecycle::new(Some(S(10)));
+        life.on_open(start);
+        life.on_viewers(1, start + S(1));
+        life.on_open(start + S(2));
+        assert_eq!(life.handle_timeout(start + S(12)), None);
+        assert_eq!(life.poll_timeout(), None);
+        life.on_viewers(0, start + S(20));
+        assert_eq!(life.handle_timeout(start + S(30)), Some(Action::Stop));
     }
 
     #[test]
