@@ -180,7 +180,13 @@ impl Publisher {
     fn on_verdict(self: &Arc<Self>, fits: bool) {
         if !fits {
             tracing::warn!(publisher = %self.id, "the certificate is not the one that the offer named");
-            self.close(&CloseReason::WrongFingerprint.of(Role::Publisher));
+            // Its handshake may end, so that it knows whom it has met; the gate lets nothing through meanwhile.
+            let session = Arc::downgrade(self);
+            self.peer.once_handshake_left(move || {
+                if let Some(session) = session.upgrade() {
+                    session.close(&CloseReason::WrongFingerprint.of(Role::Publisher));
+                }
+            });
             return;
         }
         {
