@@ -114,6 +114,12 @@ fn forward(spec: &RouteSpec) -> String {
 
 fn transport(spec: &TransportSpec, default: &TransportSpec) -> String {
     let mut text = String::new();
+    if spec.ice != default.ice {
+        write!(text, " transport={}", spec.ice.label()).unwrap_or_default();
+    }
+    if spec.fan_out != default.fan_out {
+        write!(text, " fan-out={}", spec.fan_out.label()).unwrap_or_default();
+    }
     if spec.udp_ports != default.udp_ports {
         let (first, last) = (spec.udp_ports.start(), spec.udp_ports.end());
         write!(text, " udp-port-min={first} udp-port-max={last}").unwrap_or_default();

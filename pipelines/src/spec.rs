@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gstsluicewebrtc::{FanOut, Ice};
 use sluice_core::group::GroupLimits;
 use sluice_core::id::RouteId;
 use sluice_core::relay::Endpoint;
@@ -81,9 +82,13 @@ impl RouteSpec {
 /// How the media of WebRTC sessions get here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportSpec {
-    /// The UDP ports that sessions take theirs from.
+    /// Who does ICE for sessions in which Sluice answers.
+    pub ice: Ice,
+    /// Which short ways packets take to viewers.
+    pub fan_out: FanOut,
+    /// The UDP ports: the first free one is for all sessions, or with libnice each session takes its own.
     pub udp_ports: RangeInclusive<u16>,
-    /// Sessions listen for TCP as well, on ports of the same numbers.
+    /// Peers may come by TCP as well, to the port of the same number.
     pub tcp: bool,
     /// Further addresses that lead here (NAT, containers).
     pub hosts: Vec<IpAddr>,
@@ -92,6 +97,8 @@ pub struct TransportSpec {
 impl Default for TransportSpec {
     fn default() -> Self {
         Self {
+            ice: Ice::default(),
+            fan_out: FanOut::default(),
             udp_ports: 0..=u16::MAX,
             tcp: false,
             hosts: Vec::new(),

@@ -105,3 +105,13 @@ pub fn reply(socket: &UdpSocket, limit: Duration) -> Option<u16> {
     }
     None
 }
+
+/// Says whether a datagram is a binding request.
+pub fn is_request(datagram: &[u8]) -> bool {
+    datagram.starts_with(&[0, 1])
+}
+
+/// Says whether a datagram is the good answer to a binding request.
+pub fn is_answer(datagram: &[u8]) -> bool {
+    datagram.starts_with(&[1, 1])
+}

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gstsluicewebrtc::Transport;
 use sluice_core::access::Network;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -95,6 +96,16 @@ async fn supervise(config: &Config) -> ExitCode {
             "The port was lost as soon as it was open; start again.",
         );
     };
+    let media = Transport {
+        ice: config.transport.ice,
+        udp_ports: config.transport.udp_ports.clone(),
+        tcp: config.transport.tcp,
+        ..Transport::default()
+    };
+    if let Err(sentence) = gstsluicewebrtc::open_port(&media) {
+        let help = "stop that one, or choose another port with `webrtc.udp` in the config";
+        return super::fail(WENT_WRONG, &format!("{sentence}; {help}."));
+    }
     let supervisor = Supervisor::start(config);
     let patience = config
         .paths

@@ -45,6 +45,8 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "LISTEN" => set(&mut raw.listen, entry),
             "WEBRTC_UDP" => set(&mut raw.webrtc.udp, entry),
             "WEBRTC_UDP_RANGE" => set(&mut raw.webrtc.udp_range, entry),
+            "WEBRTC_TRANSPORT" => set(&mut raw.webrtc.transport, entry),
+            "WEBRTC_FAN_OUT" => set(&mut raw.webrtc.fan_out, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
                 let hosts = entry.value.split(',').map(|host| Entry {

@@ -57,6 +57,8 @@ pub(super) struct RawWebrtc {
     pub(super) udp: Text,
     pub(super) udp_range: Text,
     pub(super) tcp: Text,
+    pub(super) transport: Text,
+    pub(super) fan_out: Text,
     pub(super) hosts: Option<RawList>,
     pub(super) ice_servers: Vec<Entry<RawIceServer>>,
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use gstsluicewebrtc::Ice;
 use sluice_pipelines::{RtspTransport, SecondPublisher};
 
 use super::{AbsentPublisher, Config, ConfigErrors, Listen};
@@ -44,6 +45,7 @@ fn what_is_not_said_has_a_default() {
         }
     );
     assert_eq!(config.transport.udp_ports, 8189..=8388);
+    assert_eq!(config.transport.ice, Ice::OnePort);
     assert!(!config.transport.tcp && config.transport.hosts.is_empty());
     let door = config.paths.values().next().unwrap();
     assert!(door.on_demand);
@@ -218,6 +220,14 @@ fn wrong_transports_are_refused_as_well() {
             &["sluice.yaml:1:", "`webrtc.udp_range: 0`"][..],
         ),
         (
+            "webrtc: {transport: udp}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &[
+                "sluice.yaml:1:",
+                "`webrtc.transport: udp`",
+                "write one-port",
+            ],
+        ),
+        (
             "webrtc: {tcp: ':8189'}\npaths: {a: {source: 'rtsp://h/1'}}",
             &["sluice.yaml:1:", "`webrtc.tcp: :8189`", "write true"],
         ),
@@ -295,6 +305,7 @@ fn the_environment_overrides_the_file() {
     let config = env(&[
         ("SLUICE_LISTEN", "127.0.0.1:0"),
         ("SLUICE_WEBRTC_UDP", ":9000"),
+        ("SLUICE_WEBRTC_TRANSPORT", "libnice"),
         ("SLUICE_PATHS_FRONT_DOOR_SOURCE", "srt://h:9000"),
         ("SLUICE_PATHS_FRONT_DOOR_IDLE_STOP", "1m"),
         ("SLUICE_PATHS_YARD_SOURCE", "rtsp://h/3"),
@@ -307,6 +318,7 @@ fn the_environment_overrides_the_file() {
         (config.listen.port, config.transport.udp_ports.start()),
         (0, &9000)
     );
+    assert_eq!(config.transport.ice, Ice::Libnice);
     let paths: Vec<_> = config
         .paths
         .iter()

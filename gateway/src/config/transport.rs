@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use gstsluicewebrtc::{FanOut, Ice};
 use sluice_pipelines::TransportSpec;
 
 use super::error::ConfigError;
@@ -12,10 +13,42 @@ use super::{DEFAULT_UDP, DEFAULT_UDP_RANGE};
 
 pub(super) fn convert(raw: &RawWebrtc, errors: &mut Vec<ConfigError>) -> TransportSpec {
     TransportSpec {
+        ice: word(
+            &raw.transport,
+            "webrtc.transport",
+            Ice::parse,
+            "write one-port, or libnice for ports of each session's own",
+            errors,
+        ),
+        fan_out: word(
+            &raw.fan_out,
+            "webrtc.fan_out",
+            FanOut::parse,
+            "write auto, or lists or plain to compare",
+            errors,
+        ),
         udp_ports: udp_ports(raw, errors),
         tcp: tcp(&raw.tcp, errors),
         hosts: hosts(raw.hosts.as_ref(), errors),
     }
+}
+
+/// Reads a word of a few.
+fn word<T: Default>(
+    raw: &Text,
+    key: &'static str,
+    parse: fn(&str) -> Option<T>,
+    help: &'static str,
+    errors: &mut Vec<ConfigError>,
+) -> T {
+    let Some(entry) = raw else {
+        return T::default();
+    };
+    parse(&entry.value).unwrap_or_else(|| {
+        let error = ConfigError::new(&entry.place, key, "is none of its words", help);
+        errors.push(error.value(&entry.value));
+        T::default()
+    })
 }
 
 fn tcp(raw: &Text, errors: &mut Vec<ConfigError>) -> bool {
@@ -27,7 +60,7 @@ fn tcp(raw: &Text, errors: &mut Vec<ConfigError>) -> bool {
             &entry.place,
             "webrtc.tcp",
             "is neither true nor false",
-            "write true to let media come by TCP as well, on the ports of webrtc.udp",
+            "write true to let media come by TCP as well, on the port of webrtc.udp",
         );
         errors.push(error.value(&entry.value));
         false

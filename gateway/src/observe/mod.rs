@@ -52,13 +52,15 @@ pub fn install(format: LogFormat, level: LogLevel) {
         LogLevel::Warn | LogLevel::Info => "warn",
         LogLevel::Debug | LogLevel::Trace => ours,
     };
-    // Other crates speak up when something is wrong only.
+    // Other crates speak up when something is wrong only. To stun-types every malformed packet is, and anybody can send those.
     let others = if level == LogLevel::Error {
         "error"
     } else {
         "warn"
     };
-    let filter = EnvFilter::new(format!("{others},sluice={ours},gstsluice={elements}"));
+    let filter = EnvFilter::new(format!(
+        "{others},stun_types=error,sluice={ours},gstsluice={elements}"
+    ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -123,6 +123,8 @@ fn configure_source(source: &gst::Element, spec: &RouteSpec) -> Result<(), glib:
 }
 
 fn configure_transport(element: &impl IsA<gst::Element>, transport: &TransportSpec) {
+    element.set_property("transport", transport.ice.label());
+    element.set_property("fan-out", transport.fan_out.label());
     let ports = &transport.udp_ports;
     element.set_property("udp-port-min", u32::from(*ports.start()));
     element.set_property("udp-port-max", u32::from(*ports.end()));

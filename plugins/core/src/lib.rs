@@ -10,6 +10,7 @@ pub mod catchup;
 pub mod dtls;
 pub mod group;
 pub mod ice;
+pub mod ice_lite;
 pub mod id;
 pub mod keyframe;
 pub mod link;
@@ -23,6 +24,7 @@ pub mod rtcp;
 pub mod sdp;
 pub mod signalling;
 pub mod source;
+pub mod srtp;
 #[cfg(test)]
 mod testing;
 pub mod thinning;

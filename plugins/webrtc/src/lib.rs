@@ -32,7 +32,7 @@ pub use pull::WhepSrc;
 pub use push::{Push, PushState, PushStatus, Target};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
-pub use transport::{Transport, TurnServer, configure};
+pub use transport::{FanOut, Ice, Transport, TurnServer, configure, open as open_port};
 pub use viewers::{Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;

@@ -8,13 +8,15 @@ use gst::prelude::*;
 use sluice_core::RouteId;
 
 use crate::listen::{Listener, OnePath};
-use crate::transport::{Transport, configured};
+use crate::transport::{FanOut, Ice, Transport, configured};
 
 /// Properties, parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnServer {
     listen: Option<SocketAddr>,
     path: RouteId,
+    ice: Ice,
+    fan_out: FanOut,
     udp_port_min: u16,
     udp_port_max: u16,
     stun_server: Option<String>,
@@ -27,6 +29,8 @@ impl Default for OwnServer {
         Self {
             listen: None,
             path: "live".parse().expect("a valid name"),
+            ice: Ice::default(),
+            fan_out: FanOut::default(),
             udp_port_min: 0,
             udp_port_max: u16::MAX,
             stun_server: None,
@@ -50,6 +54,18 @@ impl OwnServer {
                 &format!("Path below the own {protocol} server"),
                 Some("live"),
             ),
+            text(
+                "transport",
+                &format!(
+                    "one-port: the first free UDP port for all {peers}; libnice: a port for each of their sessions"
+                ),
+                Some(Ice::default().label()),
+            ),
+            text(
+                "fan-out",
+                "Which short ways packets take: auto (all), lists (around FEC), plain (none); for comparison",
+                Some(FanOut::default().label()),
+            ),
             number(
                 "udp-port-min",
                 &format!("Lowest UDP port of the {peers}' sessions"),
@@ -70,7 +86,7 @@ impl OwnServer {
             ),
             glib::ParamSpecBoolean::builder("ice-tcp")
                 .blurb(&format!(
-                    "Lets the {peers} connect by TCP too, on ports of the same numbers"
+                    "Lets the {peers} connect by TCP too, on the port of the same number"
                 ))
                 .default_value(false)
                 .mutable_ready()
@@ -95,6 +111,14 @@ impl OwnServer {
             "path" => {
                 let path = text().and_then(|text| text.parse().ok());
                 self.path = path.ok_or("it must be 1 to 64 of a-z 0-9 - _")?;
+            }
+            "transport" => {
+                let ice = text().and_then(|text| Ice::parse(&text));
+                self.ice = ice.ok_or("it must be one-port or libnice")?;
+            }
+            "fan-out" => {
+                let fan_out = text().and_then(|text| FanOut::parse(&text));
+                self.fan_out = fan_out.ok_or("it must be auto, lists or plain")?;
             }
             "udp-port-min" => self.udp_port_min = port(),
             "udp-port-max" => self.udp_port_max = port(),
@@ -121,6 +145,8 @@ impl OwnServer {
         Some(match name {
             "listen" => self.listen.map(|address| address.to_string()).to_value(),
             "path" => self.path.as_str().to_value(),
+            "transport" => self.ice.label().to_value(),
+            "fan-out" => self.fan_out.label().to_value(),
             "udp-port-min" => u32::from(self.udp_port_min).to_value(),
             "udp-port-max" => u32::from(self.udp_port_max).to_value(),
             "stun-server" => self.stun_server.to_value(),
@@ -137,6 +163,8 @@ impl OwnServer {
     pub(crate) fn transport(&self) -> Transport {
         let ports = self.udp_port_min..=self.udp_port_max;
         let mut transport = configured().with(ports, self.stun_server.as_deref());
+        transport.ice = self.ice;
+        transport.fan_out = self.fan_out;
         transport.tcp |= self.ice_tcp;
         if !self.hosts.is_empty() {
             transport.hosts.clone_from(&self.hosts);

@@ -73,6 +73,8 @@ pub struct ViewerInfo {
     pub packets_sent: u64,
     /// Frames that went past webrtcbin's FEC encoders as one list: nearly all, else a viewer costs more.
     pub lists_around_fec: u64,
+    /// Frames that we encrypted and sent ourselves, in few calls: nearly all, else a viewer costs more. With libnice, none.
+    pub lists_encrypted: u64,
     /// Packets that the viewer asked for again.
     pub nacks: u64,
     /// Key frames that the viewer asked for.

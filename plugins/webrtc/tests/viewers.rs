@@ -34,6 +34,7 @@ fn a_viewer_is_sent_pictures_and_sound() {
     assert!(info.packets_sent > 60);
     // The first list of each track goes through the encoders.
     assert!(info.lists_around_fec > 20, "{info:?}");
+    assert!(info.lists_encrypted > 20, "{info:?}");
 }
 
 #[test]

@@ -248,6 +248,7 @@ fn finished(text: &str) {
         fingerprint: Some(Fingerprint::sha256([7; 32])),
         announce: Vec::new(),
         tcp: true,
+        lite: false,
         handshake: Handshake::Theirs,
         trickles: false,
     };

@@ -52,6 +52,8 @@ pub struct ViewerOptions {
     pub light: bool,
     /// Never answers anything on its socket.
     pub deaf: bool,
+    /// Answers no STUN request, though it sends its own, and RTCP.
+    pub no_consent: bool,
     /// Offers H.264 as payload type 35 and Opus as 63, of the range that was free for long.
     pub low_payload_types: bool,
 }
@@ -68,6 +70,7 @@ impl Default for ViewerOptions {
             nack: true,
             light: false,
             deaf: false,
+            no_consent: false,
             low_payload_types: false,
         }
     }
@@ -98,6 +101,8 @@ pub struct Counts {
     pub media_packets: u64,
     /// Thrown away by `drop_percent`.
     pub dropped_here: u64,
+    /// When the gateway asked by STUN whether it still wants packets.
+    pub checks: Vec<Instant>,
     /// On retransmission payload types.
     pub repair_packets: u64,
     /// NACKs sent.
@@ -416,6 +421,11 @@ impl Viewer {
     /// Hears and answers from now on, where the options made it deaf.
     pub fn wake(&self) {
         self.session.lock().wake();
+    }
+
+    /// Answers no STUN request any more.
+    pub fn withdraw_consent(&self) {
+        self.session.lock().withdraw_consent();
     }
 
     /// Does nothing at all for this long, as a machine that sleeps.

@@ -16,7 +16,7 @@ use super::rtp::{Head, Payload, Stream, Totals};
 use super::sdp;
 use super::{Counts, ViewerOptions};
 use crate::srtp::Protector;
-use crate::stamp;
+use crate::{stamp, stun};
 
 /// A browser asks for a key frame about this often while it has none.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -234,6 +234,11 @@ impl Session {
         self.options.deaf = false;
     }
 
+    /// Answers no STUN request from now on.
+    pub(super) const fn withdraw_consent(&mut self) {
+        self.options.no_consent = true;
+    }
+
     /// Sleeps until then.
     pub(super) const fn suspend(&mut self, until: Instant) {
         self.sleeps = Some(until);
@@ -359,6 +364,9 @@ impl Session {
         if self.options.deaf {
             return;
         }
+        if stun::is_request(datagram) {
+            self.counts.checks.push(now);
+        }
         let Ok(receive) = Receive::new(Protocol::Udp, from, self.local, datagram) else {
             return;
         };
@@ -382,6 +390,8 @@ impl Session {
                     self.timeout = at;
                     return;
                 }
+                Ok(Output::Transmit(packet))
+                    if self.options.no_consent && stun::is_answer(&packet.contents) => {}
                 Ok(Output::Transmit(packet)) => {
                     // A lost datagram is the network's business.
                     drop(self.socket.send_to(&packet.contents, packet.destination));

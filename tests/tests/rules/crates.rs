@@ -70,6 +70,7 @@ const TWO_VERSIONS: &[(&str, &str)] = &[
     ("crypto-common", "with digest"),
     ("digest", "with sha1"),
     ("getrandom", "rand 0.9 and ring"),
+    ("hmac", "stun-types is on 0.12"),
     ("pem", "jsonwebtoken is on 3"),
     (
         "rand",
@@ -78,8 +79,9 @@ const TWO_VERSIONS: &[(&str, &str)] = &[
     ("rand_core", "with rand"),
     (
         "sha1",
-        "the test kit's whipclientsink and whepclientsrc bring warp, whose headers are on 0.10",
+        "stun-types, and the headers of warp in the test kit, are on 0.10",
     ),
+    ("sha2", "stun-types is on 0.10"),
     ("signature", "jsonwebtoken is on 2"),
     (
         "syn",

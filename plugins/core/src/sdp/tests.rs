@@ -43,6 +43,7 @@ fn damaged_texts_are_read_without_panic() {
         fingerprint: None,
         announce: vec![[192, 0, 2, 1].into()],
         tcp: true,
+        lite: false,
         handshake: Handshake::Theirs,
         trickles: false,
     };

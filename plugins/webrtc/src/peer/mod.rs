@@ -4,9 +4,9 @@
 mod certificate;
 mod farewell;
 mod flight;
-mod ice;
 mod negotiate;
 mod nice;
+mod nice_agent;
 mod restart;
 pub(crate) mod rtcp;
 mod signalled;
@@ -14,6 +14,7 @@ mod verify;
 mod warm;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use gst::glib;
 use gst::prelude::*;
@@ -22,7 +23,7 @@ use parking_lot::Mutex;
 use sluice_core::sdp::{AnswerEdit, Handshake, Setup};
 use sluice_core::{Fingerprint, Problem, SessionId};
 
-use crate::transport::Transport;
+use crate::transport::{Agent, FanOut, ICE_SINK, Transport, take_over};
 use crate::worker;
 
 pub(crate) use certificate::{Certificate, ours as our_certificate};
@@ -51,6 +52,18 @@ impl Time {
     }
 }
 
+/// Which side of the negotiation we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The peer has offered.
+    Answers {
+        /// It is a lite agent (RFC 8445, 2.5): it sends no checks.
+        peer_is_lite: bool,
+    },
+    /// We do.
+    Offers,
+}
+
 /// The sections of an offer, for candidates that name one.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
@@ -75,9 +88,13 @@ impl Places {
 pub(crate) struct Peer {
     pub(crate) pipeline: gst::Pipeline,
     pub(crate) webrtcbin: gst::Element,
+    /// Our own ICE agent; `None` where libnice does it.
+    ice: Option<Agent>,
     /// Held while ICE is being restarted.
     restarts: Arc<Mutex<()>>,
     last_flight: flight::LastFlight,
+    /// Lists of packets that we encrypted ourselves.
+    pub(crate) lists_encrypted: Arc<AtomicU64>,
 }
 
 impl Peer {
@@ -85,27 +102,47 @@ impl Peer {
     pub(crate) fn new(
         time: &Time,
         transport: &Transport,
+        side: Side,
         certificate: &'static Certificate,
         latency_ms: u32,
     ) -> Result<Self, String> {
+        let ice = match side {
+            Side::Answers { peer_is_lite } => transport.agent(peer_is_lite)?,
+            Side::Offers => None,
+        };
         let pipeline = gst::Pipeline::new();
         pipeline.use_clock(Some(&time.clock));
         pipeline.set_base_time(time.base_time);
         pipeline.set_start_time(gst::ClockTime::NONE);
         let peer = Self {
             pipeline,
-            webrtcbin: make_webrtcbin(transport, certificate, latency_ms)?,
+            webrtcbin: make_webrtcbin(transport, ice.as_ref(), certificate, latency_ms)?,
+            ice,
             restarts: Arc::default(),
             last_flight: flight::LastFlight::default(),
+            lists_encrypted: Arc::default(),
         };
         let last_flight = peer.last_flight.clone();
+        let ours = peer
+            .ice
+            .clone()
+            .filter(|_| transport.fan_out == FanOut::Auto);
+        let (ours, taken) = (
+            ours.map(|ice| ice.downgrade()),
+            peer.lists_encrypted.clone(),
+        );
         peer.on_inner_element(move |element, factory| match factory {
-            "nicesink" => {
+            "nicesink" | ICE_SINK => {
                 if let Some(sink) = element.static_pad("sink") {
                     last_flight.watch(&sink);
                 }
             }
             "dtlssrtpdec" => rtcp::watch_entry(element),
+            "srtpenc" => {
+                if let Some(ours) = ours.as_ref().and_then(glib::WeakRef::upgrade) {
+                    take_over(element, &ours, &taken);
+                }
+            }
             _ => {}
         });
         peer.pipeline
@@ -130,6 +167,10 @@ impl Peer {
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
             tracing::warn!(%error, "a session's pipeline did not stop");
         }
+        // After what still had to be sent.
+        if let Some(ice) = &self.ice {
+            ice.close();
+        }
     }
 
     /// Answers an offer, whose `setup` says who begins the DTLS handshake; all of it blocks, for about ten
@@ -144,13 +185,33 @@ impl Peer {
         let handshake = setup.into();
         let answer = negotiate::answer(&self.webrtcbin, offer, handshake)?;
         let fingerprint = Some(Fingerprint::sha256(certificate.fingerprint));
-        Ok(finished(&answer, handshake, fingerprint, transport))
+        let edit = self.edit(handshake, fingerprint, transport);
+        Ok(sluice_core::sdp::finish(&answer, &edit))
+    }
+
+    /// Says how webrtcbin's answer is mended.
+    fn edit(
+        &self,
+        handshake: Handshake,
+        fingerprint: Option<Fingerprint>,
+        transport: &Transport,
+    ) -> AnswerEdit {
+        AnswerEdit {
+            stream: "sluice".to_owned(),
+            fingerprint,
+            announce: transport.hosts.clone(),
+            tcp: transport.tcp,
+            lite: self.ice.is_some(),
+            handshake,
+            trickles: false,
+        }
     }
 
     /// Gives the answer again, but for its DTLS: that a restart of ICE leaves alone.
     fn local_description(&self, transport: &Transport) -> Option<String> {
         let answer = negotiate::local_description(&self.webrtcbin).ok()?;
-        Some(finished(&answer, Handshake::Theirs, None, transport))
+        let edit = self.edit(Handshake::Theirs, None, transport);
+        Some(sluice_core::sdp::finish(&answer, &edit))
     }
 
     /// Calls `act` with each element that comes to be deep in webrtcbin, and the name of its factory.
@@ -196,15 +257,22 @@ impl Peer {
 /// Makes a webrtcbin, set as its defaults should be.
 pub(crate) fn make_webrtcbin(
     transport: &Transport,
+    ice: Option<&Agent>,
     certificate: &'static Certificate,
     latency_ms: u32,
 ) -> Result<gst::Element, String> {
     let webrtcbin = gst::ElementFactory::make("webrtcbin")
         .property("bundle-policy", WebRTCBundlePolicy::MaxBundle)
-        .property("latency", latency_ms)
-        .build()
-        .map_err(|_missing| "the element webrtcbin is not installed".to_owned())?;
-    ice::set_up(&webrtcbin, transport);
+        .property("latency", latency_ms);
+    let webrtcbin = match ice {
+        Some(agent) => agent.webrtcbin(webrtcbin),
+        None => webrtcbin.build(),
+    };
+    let webrtcbin =
+        webrtcbin.map_err(|_missing| "the element webrtcbin is not installed".to_owned())?;
+    if ice.is_none() {
+        nice_agent::set_up(&webrtcbin, transport);
+    }
     on_inner_element(&webrtcbin, move |element, factory| match factory {
         "dtlssrtpdec" => element.set_property("pem", &certificate.pem),
         // A buffer with a time ahead of the clock would hold up the fan-out thread; the fan-out
@@ -224,8 +292,10 @@ pub(crate) fn on_inner_element(
         return;
     };
     bin.connect_deep_element_added(move |_webrtcbin, _parent, element| {
-        if let Some(factory) = element.factory() {
-            act(element, &factory.name());
+        // Elements of no plugin, as our own agent has them, are known by their class.
+        match element.factory() {
+            Some(factory) => act(element, &factory.name()),
+            None => act(element, element.type_().name()),
         }
     });
 }
@@ -256,24 +326,6 @@ pub(crate) fn offer_whole(webrtcbin: &gst::Element) -> Result<String, String> {
 /// Takes the answer to such an offer. Blocks for some milliseconds.
 pub(crate) fn accept(webrtcbin: &gst::Element, answer: &str) -> Result<(), String> {
     negotiate::accept(webrtcbin, answer)
-}
-
-/// Mends webrtcbin's answer.
-fn finished(
-    answer: &str,
-    handshake: Handshake,
-    fingerprint: Option<Fingerprint>,
-    transport: &Transport,
-) -> String {
-    let edit = AnswerEdit {
-        stream: "sluice".to_owned(),
-        fingerprint,
-        announce: transport.hosts.clone(),
-        tcp: transport.tcp,
-        handshake,
-        trickles: false,
-    };
-    sluice_core::sdp::finish(answer, &edit)
 }
 
 /// Finds an element deep in a bin.

@@ -11,6 +11,7 @@ use gst::glib;
 use gst::glib::object::ObjectType;
 use gst::glib::translate::from_glib_full;
 use gst::prelude::*;
+use sluice_core::ice_lite::Credentials;
 
 /// webrtcbin makes one stream for a bundle, libnice numbers them from 1; a few more, should that change.
 const STREAMS: std::ops::RangeInclusive<c_uint> = 1..=4;
@@ -40,13 +41,6 @@ unsafe extern "C" {
 #[derive(Debug)]
 pub(super) struct Agent(glib::Object);
 
-/// The user fragment and the password of one side.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) ufrag: String,
-    pub(super) pwd: String,
-}
-
 impl Agent {
     /// Finds it; `None` if ICE is done by something else.
     pub(super) fn of(webrtcbin: &gst::Element) -> Option<Self> {
@@ -63,7 +57,7 @@ impl Agent {
     /// carrying media until there is a new one (RFC 8445, section 9).
     pub(super) fn restart(&self, theirs: &Credentials) -> Option<Credentials> {
         let ufrag = CString::new(theirs.ufrag.as_str()).ok()?;
-        let pwd = CString::new(theirs.pwd.as_str()).ok()?;
+        let pwd = CString::new(theirs.password.as_str()).ok()?;
         let stream = STREAMS
             .into_iter()
             .find(|stream| self.local(*stream).is_some())?;
@@ -95,7 +89,7 @@ impl Agent {
             unsafe { (from_glib_full(ufrag), from_glib_full(pwd)) };
         Some(Credentials {
             ufrag: ufrag.into(),
-            pwd: pwd.into(),
+            password: pwd.into(),
         })
     }
 

@@ -1,11 +1,12 @@
 //! PATCH: candidates that come after the offer, and ICE restart (RFC 8838, RFC 8840, RFC 9725 section 4.3).
 
 use gst::prelude::*;
+use sluice_core::ice_lite::Credentials;
 use sluice_core::sdp::renewed;
 use sluice_core::whep::Patch;
 use sluice_core::{Problem, TrickleFragment};
 
-use super::nice::{Agent, Credentials};
+use super::nice;
 use super::{Peer, Places};
 use crate::transport::Transport;
 use crate::viewers::Patched;
@@ -52,12 +53,6 @@ impl Peer {
                 "an ICE restart needs a=ice-ufrag and a=ice-pwd",
             ));
         };
-        let agent = Agent::of(&self.webrtcbin).ok_or_else(|| {
-            Problem::new(
-                422,
-                "ICE cannot be restarted in this session; POST an offer for a new one",
-            )
-        })?;
         let failed = || {
             Problem::new(
                 500,
@@ -67,10 +62,21 @@ impl Peer {
         let answer = self.local_description(transport).ok_or_else(failed)?;
         let theirs = Credentials {
             ufrag: ufrag.clone(),
-            pwd: pwd.clone(),
+            password: pwd.clone(),
         };
-        let ours = agent.restart(&theirs).ok_or_else(failed)?;
-        renewed(&answer, &ours.ufrag, &ours.pwd).ok_or_else(failed)
+        let ours = match &self.ice {
+            Some(agent) => agent.restart(&theirs),
+            None => nice::Agent::of(&self.webrtcbin)
+                .ok_or_else(|| {
+                    Problem::new(
+                        422,
+                        "ICE cannot be restarted in this session; POST an offer for a new one",
+                    )
+                })?
+                .restart(&theirs),
+        };
+        let ours = ours.ok_or_else(failed)?;
+        renewed(&answer, &ours.ufrag, &ours.password).ok_or_else(failed)
     }
 
     /// Takes a fragment's candidates. webrtcbin queues them; this does not wait. With everything bundled there

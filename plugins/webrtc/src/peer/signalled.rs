@@ -64,10 +64,7 @@ impl Peer {
         transport: &Transport,
     ) -> Result<String, String> {
         let offer = negotiate::offer(&self.webrtcbin)?;
-        let edit = AnswerEdit {
-            handshake: Handshake::Open,
-            ..edit(Some(certificate), transport)
-        };
+        let edit = self.trickling(Handshake::Open, Some(certificate), transport);
         Ok(sluice_core::sdp::finish(&completed(&offer, parts), &edit))
     }
 
@@ -79,11 +76,8 @@ impl Peer {
         transport: &Transport,
     ) -> Result<String, String> {
         let offer = negotiate::offer_whole(&self.webrtcbin)?;
-        let edit = AnswerEdit {
-            handshake: Handshake::Open,
-            trickles: false,
-            ..edit(Some(certificate), transport)
-        };
+        let fingerprint = Some(Fingerprint::sha256(certificate.fingerprint));
+        let edit = self.edit(Handshake::Open, fingerprint, transport);
         Ok(sluice_core::sdp::finish(&completed(&offer, parts), &edit))
     }
 
@@ -102,16 +96,14 @@ impl Peer {
     ) -> Result<String, String> {
         let handshake = setup.into();
         let answer = negotiate::answer_trickling(&self.webrtcbin, offer, handshake)?;
-        let edit = AnswerEdit {
-            handshake,
-            ..edit(Some(certificate), transport)
-        };
+        let edit = self.trickling(handshake, Some(certificate), transport);
         Ok(sluice_core::sdp::finish(&answer, &edit))
     }
 
     /// Tells our candidates as they are found. To be called before there are any.
     pub(crate) fn tell_candidates(&self, transport: &Transport, signals: &Signals) {
-        let (edit, signals) = (edit(None, transport), signals.clone());
+        let edit = self.trickling(Handshake::Theirs, None, transport);
+        let signals = signals.clone();
         let told = AtomicU32::new(0);
         self.webrtcbin
             .connect("on-ice-candidate", false, move |values| {
@@ -126,6 +118,20 @@ impl Peer {
             });
     }
 
+    /// Says how descriptions are mended whose candidates follow by themselves.
+    fn trickling(
+        &self,
+        handshake: Handshake,
+        certificate: Option<&Certificate>,
+        transport: &Transport,
+    ) -> AnswerEdit {
+        let fingerprint = certificate.map(|ours| Fingerprint::sha256(ours.fingerprint));
+        AnswerEdit {
+            trickles: true,
+            ..self.edit(handshake, fingerprint, transport)
+        }
+    }
+
     /// Takes a candidate of the peer, if it is a place that we may send to. Does not wait.
     pub(crate) fn add_candidate(&self, mline: u32, text: &str) {
         let candidate = Candidate::parse(text).filter(Candidate::usable);
@@ -133,16 +139,5 @@ impl Peer {
             self.webrtcbin
                 .emit_by_name::<()>("add-ice-candidate", &[&mline, &candidate.to_string()]);
         }
-    }
-}
-
-fn edit(certificate: Option<&Certificate>, transport: &Transport) -> AnswerEdit {
-    AnswerEdit {
-        stream: "sluice".to_owned(),
-        fingerprint: certificate.map(|ours| Fingerprint::sha256(ours.fingerprint)),
-        announce: transport.hosts.clone(),
-        tcp: transport.tcp,
-        handshake: Handshake::Theirs,
-        trickles: true,
     }
 }

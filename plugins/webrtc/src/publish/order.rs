@@ -13,7 +13,8 @@ use super::gate::Gate;
 use super::session::{Beginning, Publisher};
 use super::{Ingress, Settings};
 use crate::peer::{
-    Peer, Signals, Time, make_session, our_certificate, random_names, unavailable, with_formats,
+    Peer, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
+    with_formats,
 };
 use crate::viewers::Joined;
 
@@ -90,6 +91,9 @@ impl Order {
         let peer = Peer::new(
             &self.time,
             &transport,
+            Side::Answers {
+                peer_is_lite: self.offer.lite,
+            },
             certificate,
             self.settings.latency_ms,
         )

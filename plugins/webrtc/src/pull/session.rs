@@ -71,7 +71,7 @@ impl Session {
     ) -> Result<Arc<Self>, String> {
         let certificate = our_certificate()?;
         let latency_ms = settings.latency_ms.max(peer::LEAST_LATENCY_MS);
-        let webrtcbin = peer::make_webrtcbin(&settings.transport(), certificate, latency_ms)?;
+        let webrtcbin = peer::make_webrtcbin(&settings.transport(), None, certificate, latency_ms)?;
         let session = Arc::new(Self {
             webrtcbin,
             settings,

@@ -9,8 +9,8 @@ use sluice_core::whip::MID;
 
 use super::around_fec;
 use crate::fanout::Class;
-use crate::peer::{Certificate, Peer, Time};
-use crate::transport::Transport;
+use crate::peer::{Certificate, Peer, Side, Time};
+use crate::transport::{FanOut, Transport};
 
 /// What one track needs in webrtcbin.
 #[derive(Debug, Clone)]
@@ -46,14 +46,16 @@ pub(super) struct Built {
 pub(super) fn build(
     time: &Time,
     transport: &Transport,
+    side: Side,
     certificate: &'static Certificate,
     sections: &[Section],
 ) -> Result<Built, String> {
-    let peer = Peer::new(time, transport, certificate, 0)?;
+    let peer = Peer::new(time, transport, side, certificate, 0)?;
     let lists_around_fec = Arc::default();
     let counted = Arc::clone(&lists_around_fec);
+    let leads = transport.fan_out != FanOut::Plain;
     peer.on_inner_element(move |element, factory| {
-        if factory == "rtpulpfecenc" {
+        if leads && factory == "rtpulpfecenc" {
             around_fec::lead(element, &counted);
         }
     });
@@ -168,7 +170,7 @@ mod tests {
             ..Transport::default()
         };
         let certificate = crate::peer::our_certificate().unwrap();
-        let built = build(&time, &transport, certificate, &[section()]).unwrap();
+        let built = build(&time, &transport, Side::Offers, certificate, &[section()]).unwrap();
         let agent = built.peer.webrtcbin.property::<glib::Object>("ice-agent");
         assert_eq!(agent.property::<u32>("min-rtp-port"), 41_000);
         assert_eq!(agent.property::<u32>("max-rtp-port"), 41_100);

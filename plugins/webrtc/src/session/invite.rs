@@ -12,7 +12,7 @@ use super::join::{lanes, tracks};
 use super::{Audience, Beginning, Phase, Session};
 use crate::fanout::{Class, Member};
 use crate::peer::{
-    Places, Signals, Time, make_session, our_certificate, random_names, unavailable,
+    Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
 };
 use crate::producer::{Offered, Producer};
 use crate::viewers::{Invited, no_session};
@@ -94,8 +94,14 @@ impl Order {
         };
         let certificate = our_certificate().map_err(failed)?;
         let transport = self.producer.limits().transport;
-        let built =
-            build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
+        let built = build::build(
+            &self.time,
+            &transport,
+            Side::Offers,
+            certificate,
+            &self.sections,
+        )
+        .map_err(failed)?;
         let beginning = Beginning {
             audience: Audience::Viewer,
             member: Member::new(self.id.clone(), lanes(&self.sections, &built.pads)),

@@ -13,7 +13,8 @@ use super::build::{self, Section};
 use super::{Audience, Beginning, Session};
 use crate::fanout::{Class, Lane, Member, Passed};
 use crate::peer::{
-    Places, Signals, Time, make_session, our_certificate, random_names, unavailable, with_formats,
+    Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
+    with_formats,
 };
 use crate::producer::{Offered, Producer};
 use crate::viewers::Joined;
@@ -166,8 +167,11 @@ impl Order {
         };
         let certificate = our_certificate().map_err(failed)?;
         let transport = self.producer.limits().transport;
-        let built =
-            build::build(&self.time, &transport, certificate, &self.sections).map_err(failed)?;
+        let side = Side::Answers {
+            peer_is_lite: self.offer.lite,
+        };
+        let built = build::build(&self.time, &transport, side, certificate, &self.sections)
+            .map_err(failed)?;
         let lanes = lanes(&self.sections, &built.pads);
         let beginning = Beginning {
             audience: Audience::Viewer,

@@ -12,7 +12,7 @@ use super::invite::section;
 use super::join::lanes;
 use super::{Audience, Beginning, Phase, Session};
 use crate::fanout::Member;
-use crate::peer::{Places, Signals, our_certificate, random_names};
+use crate::peer::{Places, Side, Signals, our_certificate, random_names};
 use crate::producer::{Offered, Producer};
 use crate::transport::Transport;
 
@@ -49,7 +49,7 @@ pub(crate) fn push(
         .filter_map(|(mline, part)| section(mline, part, &outgoing.tracks))
         .collect();
     let certificate = our_certificate()?;
-    let built = build::build(&time, transport, certificate, &sections)?;
+    let built = build::build(&time, transport, Side::Offers, certificate, &sections)?;
     let deadlines = Deadlines {
         connect,
         silence: SILENCE,

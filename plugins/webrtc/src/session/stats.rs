@@ -44,6 +44,7 @@ impl Session {
             bytes_sent: self.member.sent.bytes(),
             packets_sent: self.member.sent.packets(),
             lists_around_fec: self.lists_around_fec.load(Relaxed),
+            lists_encrypted: self.peer.lists_encrypted.load(Relaxed),
             nacks: reported.nacks,
             plis: self.key_frames_wanted.load(Relaxed),
             key_frames_only: self.member.is_thinned(),

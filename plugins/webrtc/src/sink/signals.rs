@@ -52,6 +52,7 @@ fn one(info: &ViewerInfo) -> gst::Structure {
         .field("bytes-sent", info.bytes_sent)
         .field("packets-sent", info.packets_sent)
         .field("lists-around-fec", info.lists_around_fec)
+        .field("lists-encrypted", info.lists_encrypted)
         .field("nacks", info.nacks)
         .field("plis", info.plis)
         .field("key-frames-only", info.key_frames_only)

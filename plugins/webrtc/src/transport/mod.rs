@@ -1,14 +1,33 @@
-//! Which ports and servers the sessions use.
+//! Which ports and servers the sessions use, and who does ICE for them.
+
+mod agent;
+mod bind;
+mod elements;
+mod encrypt;
+mod mux;
+mod receive;
+mod session;
+mod tcp;
+mod vtable;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use parking_lot::Mutex;
 
+pub(crate) use agent::Agent;
+pub(crate) use elements::SINK as ICE_SINK;
+pub(crate) use encrypt::take_over;
+use mux::Mux;
+
 /// How sessions reach their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transport {
-    /// UDP ports that sessions take theirs from; one per session.
+    /// Who does ICE where we answer.
+    pub ice: Ice,
+    /// Which short ways packets take.
+    pub fan_out: FanOut,
+    /// UDP ports: all sessions share the first one that is free; with libnice each takes one of its own.
     pub udp_ports: RangeInclusive<u16>,
     /// A STUN server as `stun://host:port`, to learn this machine's outer address.
     pub stun_server: Option<String>,
@@ -16,8 +35,83 @@ pub struct Transport {
     pub turn_servers: Vec<TurnServer>,
     /// Further addresses that lead here (NAT, containers), announced with the same ports.
     pub hosts: Vec<IpAddr>,
-    /// Whether sessions listen for TCP as well, on ports of the same numbers (RFC 6544).
+    /// Whether peers may come by TCP as well, on the port of the same number (RFC 6544).
     pub tcp: bool,
+}
+
+/// Who does ICE for sessions in which we answer. Where we offer, or need a STUN or TURN server ourselves, libnice does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ice {
+    /// Our own agent, on one port for all.
+    #[default]
+    OnePort,
+    /// webrtcbin's own one, with ports and threads for each session.
+    Libnice,
+}
+
+impl Ice {
+    /// Reads its name: `one-port`, `libnice`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "one-port" => Some(Self::OnePort),
+            "libnice" => Some(Self::Libnice),
+            _ => None,
+        }
+    }
+
+    /// Gives its name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::OnePort => "one-port",
+            Self::Libnice => "libnice",
+        }
+    }
+}
+
+/// Which short ways packets take to viewers. Each of them costs less, and none of them changes a packet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FanOut {
+    /// All: a frame goes as one list around the FEC elements, is encrypted by us and leaves in one call.
+    #[default]
+    Auto,
+    /// As one list around the FEC elements, and through GStreamer's `srtpenc`.
+    Lists,
+    /// Packet by packet through all that webrtcbin has.
+    Plain,
+}
+
+impl FanOut {
+    /// Reads its name: `auto`, `lists`, `plain`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "lists" => Some(Self::Lists),
+            "plain" => Some(Self::Plain),
+            _ => None,
+        }
+    }
+
+    /// Gives its name.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Lists => "lists",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// Opens the one port of these settings now, instead of with the first session, so that who starts a gateway learns of
+/// a port that is taken. Does nothing with libnice.
+///
+/// # Errors
+///
+/// A sentence that names the port.
+pub fn open(transport: &Transport) -> Result<(), String> {
+    match transport.ice {
+        Ice::OnePort => Mux::of(&transport.udp_ports, transport.tcp).map(drop),
+        Ice::Libnice => Ok(()),
+    }
 }
 
 /// A TURN server with its credentials. `Debug` hides them.
@@ -44,6 +138,20 @@ pub(crate) fn configured() -> Transport {
 }
 
 impl Transport {
+    /// Makes the agent of a session that answers; `None` where libnice does it. A peer that is a lite agent itself waits
+    /// for our checks, and for an outer address libnice asks the STUN server.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: the port is taken.
+    pub(crate) fn agent(&self, peer_is_lite: bool) -> Result<Option<Agent>, String> {
+        if self.ice == Ice::Libnice || peer_is_lite || self.stun_server.is_some() {
+            return Ok(None);
+        }
+        let mux = Mux::of(&self.udp_ports, self.tcp)?;
+        Ok(Some(Agent::new(mux)))
+    }
+
     /// Lays an element's own properties over what is configured for all; all ports mean none in particular.
     pub(crate) fn with(mut self, ports: RangeInclusive<u16>, stun_server: Option<&str>) -> Self {
         let ports = *ports.start()..=*ports.end().max(ports.start());
@@ -60,6 +168,8 @@ impl Transport {
 impl Default for Transport {
     fn default() -> Self {
         Self {
+            ice: Ice::default(),
+            fan_out: FanOut::default(),
             udp_ports: 0..=65535,
             stun_server: None,
             turn_servers: Vec::new(),

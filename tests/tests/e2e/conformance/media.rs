@@ -10,6 +10,8 @@ use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers, outward_address};
 
 use super::{VIEWERS, both, gateway, patch, post, refused, session};
+use sluice_tests::wait::within;
+
 use crate::secs;
 
 /// A socket, and an offer whose only candidate it is.
@@ -83,6 +85,46 @@ fn c65_nothing_but_stun_is_sent_before_a_pair_is_valid() {
             "stray packets end no session"
         );
     }
+}
+
+#[test]
+fn c64_who_answers_no_stun_is_asked_every_five_seconds_and_sent_nothing_after_thirty() {
+    let gateway = gateway();
+    let viewers = Viewers::new();
+    let patient = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    let silent = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    silent.wait_frames(15, secs(10));
+    within(secs(20), || {
+        (silent.counts().checks.len() >= 3).then_some(())
+    });
+    let checks = silent.counts().checks;
+    for pair in checks.windows(2) {
+        let wait = pair[1].saturating_duration_since(pair[0]);
+        // 4 to 6 s, each of them looked for four times a second.
+        let right = Duration::from_millis(3700)..Duration::from_millis(6600);
+        assert!(right.contains(&wait), "{wait:?} between two checks");
+    }
+
+    // Its reports and its own checks go on.
+    silent.withdraw_consent();
+    let withdrawn = Instant::now();
+
+    gateway.wait_viewers("cam", 1, secs(36));
+    let waited = withdrawn.elapsed();
+    assert!(
+        waited > secs(23),
+        "consent lasts for 30 s, and ended after {waited:?}"
+    );
+    let at_the_end = silent.counts().media_packets;
+    patient.wait_frames(30, secs(5));
+    assert_eq!(silent.counts().media_packets, at_the_end);
+    // The same credentials never work again.
+    let ice = silent.ice();
+    let socket = UdpSocket::bind((outward_address(), 0)).expect("a socket");
+    socket
+        .send_to(&ice.request(true), ice.server)
+        .expect("sent");
+    assert_eq!(stun::reply(&socket, Duration::from_millis(500)), None);
 }
 
 #[test]

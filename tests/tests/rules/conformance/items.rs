@@ -71,7 +71,7 @@ pub(super) const ITEMS: &[Row] = &[
     (61, Optional, "server-sent events", NotYet(EXTENSIONS), &[]),
     (62, Optional, "layer selection", NotYet(EXTENSIONS), &[]),
     (63, Optional, "ICE servers in `Link` headers, short-lived", Passes, &["conformance::authorization::c63_ice_servers_come_in_link_headers_one_each", "whoever_may_watch_gets_credentials_of_their_own"]),
-    (64, Must, "consent: who does not answer is sent nothing after 30 s", NotYet("whoever is wholly silent is gone in time; who answers no STUN but sends RTCP is noticed by libnice 0.1.21 after 50 s, or after 10 s with its consent freshness, which a telephone in a tunnel does not survive"), &["viewers::a_killed_viewer_is_gone_within_35_seconds"]),
+    (64, Must, "consent: who does not answer is sent nothing after 30 s", Passes, &["conformance::media::c64_who_answers_no_stun_is_asked_every_five_seconds_and_sent_nothing_after_thirty", "viewers::a_killed_viewer_is_gone_within_35_seconds"]),
     (65, Must, "only STUN before a pair is valid", Passes, &["conformance::media::c65_nothing_but_stun_is_sent_before_a_pair_is_valid", "faults::a_viewer_that_never_connects_is_gone_within_35_seconds_and_disturbs_nobody"]),
     (66, Must, "STUN with wrong credentials changes nothing", Passes, &["conformance::media::c66_stun_with_wrong_credentials_is_not_answered_with_success_and_changes_nothing"]),
     (67, Must, "role conflicts, lengths of credentials", Passes, &["conformance::media::c67_a_role_conflict_is_settled_and_credentials_have_their_lengths"]),

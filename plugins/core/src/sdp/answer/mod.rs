@@ -21,6 +21,8 @@ pub struct AnswerEdit {
     pub announce: Vec<IpAddr>,
     /// Whether peers may connect by TCP (RFC 6544), where a network lets no UDP through.
     pub tcp: bool,
+    /// We answer checks and send none to find a way: `a=ice-lite`.
+    pub lite: bool,
     /// Who begins the DTLS handshake.
     pub handshake: Handshake,
     /// Whether candidates follow by themselves: none are written, and no end of them.
@@ -70,6 +72,9 @@ pub fn finish(answer: &str, edit: &AnswerEdit) -> String {
     let mut out = String::with_capacity(answer.len() + 1024);
     for line in &description.session.lines {
         push(&mut out, &corrected(line, edit, ""));
+    }
+    if edit.lite && !description.session.has("ice-lite") {
+        push(&mut out, "a=ice-lite");
     }
     let has_candidates = description
         .media

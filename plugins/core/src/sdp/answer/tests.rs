@@ -9,6 +9,7 @@ fn edit() -> AnswerEdit {
         fingerprint: Some(Fingerprint::sha256([0xab; 32])),
         announce: vec![],
         tcp: false,
+        lite: false,
         handshake: Handshake::Theirs,
         trickles: false,
     }
@@ -69,6 +70,7 @@ fn candidates_that_viewers_cannot_use_are_dropped_and_the_end_is_told() {
 fn with_tcp_the_candidates_that_wait_for_connections_stay() {
     let edit = AnswerEdit {
         tcp: true,
+        lite: false,
         announce: vec!["203.0.113.7".parse().unwrap()],
         ..edit()
     };

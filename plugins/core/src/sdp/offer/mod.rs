@@ -60,6 +60,8 @@ pub struct Offer {
     pub fingerprint: Fingerprint,
     /// Who begins the DTLS handshake.
     pub setup: Setup,
+    /// The peer is a lite agent: it sends no checks (RFC 8445, 2.5).
+    pub lite: bool,
 }
 
 /// Why an offer is refused.
@@ -141,6 +143,7 @@ impl Offer {
             ice_pwd: transport.credential("ice-pwd", 22)?,
             fingerprint: transport.fingerprint()?,
             setup: setup(&transport)?,
+            lite: description.session.has("ice-lite"),
             media,
         })
     }

@@ -1,0 +1,177 @@
+//! One port for all sessions: UDP, and TCP where it is wanted, for IPv4 and IPv6.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::RangeInclusive;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// A key frame of a hundred viewers comes at once. The kernel gives less where `net.core.wmem_max` says so.
+const BUFFER: usize = 4 << 20;
+
+/// Ports that the kernel chooses may be taken for the other family or for TCP.
+const TRIES: usize = 32;
+
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 64;
+
+/// Sockets that listen on all addresses, all with the same port.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub(super) port: u16,
+    pub(super) udp: Vec<UdpSocket>,
+    pub(super) tcp: Vec<TcpListener>,
+}
+
+/// Opens the first port of a range that is free; all ports together mean any.
+///
+/// # Errors
+///
+/// No port of the range is free, or this machine has no network at all.
+pub(super) fn open(ports: &RangeInclusive<u16>, tcp: bool) -> io::Result<Sockets> {
+    let any = *ports.start() == 0;
+    let tries: Box<dyn Iterator<Item = u16>> = if any {
+        Box::new(std::iter::repeat_n(0, TRIES))
+    } else {
+        Box::new(ports.clone())
+    };
+    let mut last = io::Error::from(ErrorKind::AddrInUse);
+    for port in tries {
+        match open_one(port, tcp) {
+            Ok(sockets) => return Ok(sockets),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+fn open_one(port: u16, tcp: bool) -> io::Result<Sockets> {
+    let v4 = udp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    let port = match &v4 {
+        Ok(socket) => socket.local_addr()?.port(),
+        Err(_none) => port,
+    };
+    let v6 = udp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+    let port = match &v6 {
+        Ok(socket) => socket.local_addr()?.port(),
+        Err(_none) => port,
+    };
+    let udp = present(v4, v6)?;
+    let tcp = if tcp {
+        present(
+            listener(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+            listener(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
+        )?
+    } else {
+        Vec::new()
+    };
+    Ok(Sockets { port, udp, tcp })
+}
+
+/// Takes what this machine has of both families; a port that is taken is an error, a family that is missing is none.
+fn present<T>(v4: io::Result<T>, v6: io::Result<T>) -> io::Result<Vec<T>> {
+    let (mut present, mut missing) = (Vec::new(), None);
+    for one in [v4, v6] {
+        match one {
+            Ok(socket) => present.push(socket),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::AddrNotAvailable | ErrorKind::Unsupported
+                ) || error.raw_os_error() == Some(libc::EAFNOSUPPORT) =>
+            {
+                missing = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if present.is_empty() => Err(error),
+        Some(_) | None => Ok(present),
+    }
+}
+
+fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    // Only a wish; the kernel says no by taking less.
+    let wished = socket
+        .set_send_buffer_size(BUFFER)
+        .and_then(|()| socket.set_recv_buffer_size(BUFFER));
+    if let Err(error) = wished {
+        tracing::debug!(%error, "the media socket keeps its buffers as they are");
+    }
+    Ok(socket.into())
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A gateway that starts again must not wait for connections of the one before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Gives the addresses at which this machine is reached: all of its own of these families, and loopback only where
+/// there is nothing else.
+pub(super) fn addresses(v4: bool, v6: bool) -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::error!(%error, "the network interfaces are not known");
+        Vec::new()
+    });
+    let all = interfaces.iter().map(if_addrs::Interface::ip);
+    let all: Vec<IpAddr> = all
+        .filter(|ip| if ip.is_ipv4() { v4 } else { v6 })
+        .collect();
+    let outer = all.iter().copied().filter(|ip| !ip.is_loopback());
+    let outer: Vec<IpAddr> = outer.collect();
+    let reachable = sluice_core::ice_lite::candidates(&outer, 1, false);
+    let mut chosen = if reachable.is_empty() { all } else { outer };
+    chosen.sort_by_key(IpAddr::is_ipv6);
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_sockets_have_one_port() {
+        let sockets = open(&(0..=u16::MAX), true).unwrap();
+        let mut ports: Vec<u16> = Vec::new();
+        ports.extend(sockets.udp.iter().map(|s| s.local_addr().unwrap().port()));
+        ports.extend(sockets.tcp.iter().map(|s| s.local_addr().unwrap().port()));
+        assert!(ports.iter().all(|port| *port == sockets.port), "{ports:?}");
+        assert_eq!(sockets.udp.len(), sockets.tcp.len());
+    }
+
+    #[test]
+    fn the_first_free_port_of_a_range_is_taken() {
+        let taken = open(&(0..=u16::MAX), false).unwrap();
+        let port = taken.port;
+        let error = open(&(port..=port), false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let Some(last) = port.checked_add(20) else {
+            return;
+        };
+        let next = open(&(port..=last), false).unwrap();
+        assert!(next.port > port && next.port <= last);
+    }
+}

@@ -1,0 +1,419 @@
+//! One port for all sessions: a check finds its session by the user fragment in it, everything else by where it comes
+//! from, which only an authentic check opens.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
+use sluice_core::ice_lite::{Datagram, Message, Place, Protocol, classify};
+
+use super::bind;
+use super::receive;
+use super::session::Session;
+use super::tcp::Connection;
+
+/// How long a full send buffer is waited for: a key frame of many viewers may fill it for a moment. Milliseconds.
+const FULL_MS: i32 = 2;
+
+/// The kernel takes no longer train at a time (`UDP_MAX_SEGMENTS` and 64 KiB).
+const TRAIN_BYTES: usize = 65_000;
+
+/// A UDP socket of one family.
+pub(super) struct Udp {
+    pub(super) socket: UdpSocket,
+    pub(super) state: UdpSocketState,
+    v4: bool,
+}
+
+/// What was counted; nothing of it stops anything.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Datagrams that were no one's: not from a peer that had proved itself, or of no known kind.
+    pub(super) strangers: AtomicU64,
+    /// Checks that failed: unknown user fragment, wrong password.
+    pub(super) refused: AtomicU64,
+    /// Packets that the kernel did not take in time.
+    pub(super) unsent: AtomicU64,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_ufrag: HashMap<String, Arc<Session>>,
+    by_place: HashMap<(Protocol, SocketAddr), Arc<Session>>,
+    connections: HashMap<u64, Arc<Connection>>,
+}
+
+/// The port. Kept until the process ends, so that whoever was told of it finds it again.
+pub(crate) struct Mux {
+    port: u16,
+    tcp: bool,
+    pub(super) udp: Vec<Udp>,
+    pub(super) counters: Counters,
+    sessions: Mutex<Sessions>,
+}
+
+/// What a port is asked for.
+type Key = (RangeInclusive<u16>, bool);
+
+static OPEN: LazyLock<Mutex<HashMap<Key, Arc<Mux>>>> = LazyLock::new(Mutex::default);
+
+impl Mux {
+    /// Gives the port for these settings; opens it the first time.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: no port of the range is free, or this machine has no network or no thread.
+    pub(crate) fn of(ports: &RangeInclusive<u16>, tcp: bool) -> Result<Arc<Self>, String> {
+        let mut open = OPEN.lock();
+        let key = (ports.clone(), tcp);
+        if let Some(mux) = open.get(&key) {
+            return Ok(Arc::clone(mux));
+        }
+        let mux = Self::open(ports, tcp).map_err(|error| refused(ports, tcp, &error))?;
+        open.insert(key, Arc::clone(&mux));
+        Ok(mux)
+    }
+
+    fn open(ports: &RangeInclusive<u16>, tcp: bool) -> io::Result<Arc<Self>> {
+        let sockets = bind::open(ports, tcp)?;
+        let wanted = *ports.start();
+        if wanted != 0 && sockets.port != wanted {
+            tracing::warn!(
+                wanted,
+                port = sockets.port,
+                "the media port is in use by another program; media go through another one, which firewalls must let in"
+            );
+        }
+        let udp = sockets.udp.into_iter().map(|socket| {
+            Ok(Udp {
+                state: UdpSocketState::new(UdpSockRef::from(&socket))?,
+                v4: socket.local_addr()?.is_ipv4(),
+                socket,
+            })
+        });
+        let mux = Arc::new(Self {
+            port: sockets.port,
+            tcp,
+            udp: udp.collect::<io::Result<_>>()?,
+            counters: Counters::default(),
+            sessions: Mutex::default(),
+        });
+        receive::start(&mux, sockets.tcp)?;
+        tracing::debug!(port = mux.port, tcp, "media port open");
+        Ok(mux)
+    }
+
+    /// Gives the number of the port.
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Says whether peers may come by TCP.
+    pub(super) const fn tcp(&self) -> bool {
+        self.tcp
+    }
+
+    /// Gives the addresses at which it is reached at this moment.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let has = |v4: bool| self.udp.iter().any(|udp| udp.v4 == v4);
+        bind::addresses(has(true), has(false))
+    }
+
+    /// Lets checks to this user fragment reach a session.
+    pub(super) fn add(&self, ufrag: &str, session: &Arc<Session>) {
+        let mut sessions = self.sessions.lock();
+        let known = sessions
+            .by_ufrag
+            .insert(ufrag.to_owned(), Arc::clone(session));
+        drop(sessions);
+        drop(known);
+    }
+
+    /// Lets checks to these user fragments reach nobody.
+    pub(super) fn forget(&self, ufrags: impl Iterator<Item = String>) {
+        let mut sessions = self.sessions.lock();
+        let gone: Vec<_> = ufrags
+            .filter_map(|ufrag| sessions.by_ufrag.remove(&ufrag))
+            .collect();
+        drop(sessions);
+        drop(gone);
+    }
+
+    /// Lets packets from there reach a session: its peer has proved itself.
+    pub(super) fn route(&self, place: Place, session: &Arc<Session>) {
+        let key = (place.protocol, place.remote);
+        let mut sessions = self.sessions.lock();
+        let known = sessions.by_place.get(&key);
+        if known.is_some_and(|known| Arc::ptr_eq(known, session)) {
+            return;
+        }
+        let before = sessions.by_place.insert(key, Arc::clone(session));
+        drop(sessions);
+        drop(before);
+    }
+
+    /// Lets packets reach this session no more.
+    pub(super) fn unroute(&self, session: &Arc<Session>) {
+        let mut sessions = self.sessions.lock();
+        sessions
+            .by_place
+            .retain(|_place, known| !Arc::ptr_eq(known, session));
+    }
+
+    /// Takes a connection in.
+    pub(super) fn connect(&self, id: u64, connection: &Arc<Connection>) {
+        let mut sessions = self.sessions.lock();
+        sessions.connections.insert(id, Arc::clone(connection));
+    }
+
+    /// Takes it out.
+    pub(super) fn disconnect(&self, id: u64, place: Place) {
+        let session = {
+            let mut sessions = self.sessions.lock();
+            sessions.connections.remove(&id);
+            sessions.by_place.remove(&(place.protocol, place.remote))
+        };
+        if let Some(session) = session {
+            session.on_disconnected(place);
+        }
+    }
+
+    /// Says whether the peer at the other end has proved itself.
+    pub(super) fn is_known(&self, place: Place) -> bool {
+        self.at(place).is_some()
+    }
+
+    fn at(&self, place: Place) -> Option<Arc<Session>> {
+        let sessions = self.sessions.lock();
+        sessions
+            .by_place
+            .get(&(place.protocol, place.remote))
+            .cloned()
+    }
+
+    /// Takes one packet, on the thread that receives.
+    pub(super) fn on_packet(&self, packet: &[u8], from: Place, now: Instant) {
+        match classify(packet) {
+            Datagram::Stun => self.on_stun(packet, from, now),
+            Datagram::Dtls | Datagram::Media => match self.at(from) {
+                Some(session) => session.on_packet(packet, from, now),
+                None => count(&self.counters.strangers),
+            },
+            Datagram::Other => count(&self.counters.strangers),
+        }
+    }
+
+    fn on_stun(&self, packet: &[u8], from: Place, now: Instant) {
+        match Message::parse(packet) {
+            Some(Message::Request(request)) => {
+                let session = {
+                    let sessions = self.sessions.lock();
+                    sessions.by_ufrag.get(request.local_ufrag()).cloned()
+                };
+                let reply = session.and_then(|session| session.on_request(&request, from, now));
+                match reply {
+                    Some(reply) => self.send(from, &reply),
+                    // Nobody who only sends packets may learn whether there is such a session.
+                    None => count(&self.counters.refused),
+                }
+            }
+            Some(Message::Response(response)) => match self.at(from) {
+                Some(session) => session.on_response(&response, from, now),
+                None => count(&self.counters.strangers),
+            },
+            Some(Message::Indication) => {}
+            None => count(&self.counters.strangers),
+        }
+    }
+
+    /// Moves the sessions' time on.
+    pub(super) fn on_time(&self, now: Instant) {
+        let sessions: Vec<_> = self.sessions.lock().by_ufrag.values().cloned().collect();
+        for session in sessions {
+            session.on_time(now);
+        }
+    }
+
+    /// Sends one packet. Waits for a moment at most.
+    pub(super) fn send(&self, to: Place, packet: &[u8]) {
+        self.send_train(to, packet, &[packet.len()]);
+    }
+
+    /// Sends the packets that lie one behind the other in `bytes`, with as few calls as segmentation offload allows: all
+    /// packets of one call have one length, only the last may be shorter.
+    pub(super) fn send_train(&self, to: Place, bytes: &[u8], lengths: &[usize]) {
+        match to.protocol {
+            Protocol::Tcp(id) => self.send_stream(id, bytes, lengths),
+            Protocol::Udp => {
+                let mut udp = self.udp.iter();
+                let Some(udp) = udp.find(|udp| udp.v4 == to.remote.is_ipv4()) else {
+                    return;
+                };
+                for (start, end, segment) in trains(lengths, udp.state.max_gso_segments()) {
+                    if let Some(bytes) = bytes.get(start..end) {
+                        self.send_datagrams(udp, to, bytes, segment);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_stream(&self, id: u64, bytes: &[u8], lengths: &[usize]) {
+        let connection = self.sessions.lock().connections.get(&id).cloned();
+        let mut at = 0;
+        let packets = lengths.iter().filter_map(|length| {
+            let packet = bytes.get(at..at + length);
+            at += length;
+            packet
+        });
+        let sent = connection.is_some_and(|connection| connection.send(packets));
+        if !sent {
+            self.counters
+                .unsent
+                .fetch_add(lengths.len() as u64, Relaxed);
+        }
+    }
+
+    fn send_datagrams(&self, udp: &Udp, to: Place, bytes: &[u8], segment: usize) {
+        let transmit = Transmit {
+            destination: to.remote,
+            ecn: None,
+            contents: bytes,
+            segment_size: (bytes.len() > segment).then_some(segment),
+            src_ip: to.local,
+        };
+        let send = || {
+            let socket = UdpSockRef::from(&udp.socket);
+            udp.state.try_send(socket, &transmit)
+        };
+        let mut sent = send();
+        if matches!(&sent, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            wait_writable(&udp.socket);
+            sent = send();
+        }
+        if let Err(error) = sent {
+            let packets = bytes.len().div_ceil(segment.max(1)) as u64;
+            self.counters.unsent.fetch_add(packets, Relaxed);
+            tracing::trace!(%error, "packets are not sent");
+        }
+    }
+}
+
+impl std::fmt::Debug for Mux {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mux")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+fn refused(ports: &RangeInclusive<u16>, tcp: bool, error: &io::Error) -> String {
+    let what = if tcp { "UDP and TCP port" } else { "UDP port" };
+    let (first, last) = (ports.start(), ports.end());
+    let kind = error.kind();
+    if kind == ErrorKind::AddrInUse && first == last {
+        format!("{what} {first} for media is in use by another program")
+    } else if kind == ErrorKind::AddrInUse {
+        format!("all {what}s for media from {first} to {last} are in use by other programs")
+    } else if kind == ErrorKind::PermissionDenied {
+        format!("{what} {first} for media needs more rights: {error}")
+    } else {
+        format!("no {what} for media: {error}")
+    }
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+#[expect(unsafe_code, reason = "std cannot wait for a socket")]
+fn wait_writable(socket: &UdpSocket) {
+    let mut ready = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one descriptor, open as long as `socket`, and one entry that the call may write to.
+    let _ready = unsafe { libc::poll(&raw mut ready, 1, FULL_MS) };
+}
+
+/// Cuts packets of these lengths into trains: where each begins and ends, and how long its packets are.
+fn trains(lengths: &[usize], most: usize) -> Vec<(usize, usize, usize)> {
+    let mut trains: Vec<(usize, usize, usize)> = Vec::new();
+    let (mut at, mut packets, mut ended) = (0, 0, true);
+    for &length in lengths {
+        let end = at + length;
+        let longer = match trains.last_mut() {
+            Some((start, last, segment))
+                if !ended
+                    && packets < most
+                    && length <= *segment
+                    && end - *start <= TRAIN_BYTES =>
+            {
+                *last = end;
+                // Only the last one of a train may be shorter.
+                ended = length < *segment;
+                true
+            }
+            Some(_) | None => false,
+        };
+        if longer {
+            packets += 1;
+        } else {
+            trains.push((at, end, length));
+            (packets, ended) = (1, length == 0);
+        }
+        at = end;
+    }
+    trains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trains_have_packets_of_one_length_and_one_shorter() {
+        assert_eq!(trains(&[], 64), []);
+        assert_eq!(trains(&[100], 64), [(0, 100, 100)]);
+        assert_eq!(trains(&[100, 100, 40], 64), [(0, 240, 100)]);
+        assert_eq!(
+            trains(&[30, 100, 100, 40, 100], 64),
+            [(0, 30, 30), (30, 270, 100), (270, 370, 100)]
+        );
+        assert_eq!(
+            trains(&[10; 5], 2),
+            [(0, 20, 10), (20, 40, 10), (40, 50, 10)]
+        );
+        assert_eq!(
+            trains(&[10; 3], 1),
+            [(0, 10, 10), (10, 20, 10), (20, 30, 10)]
+        );
+        let long = trains(&[1200; 60], 64);
+        assert!(
+            long.iter()
+                .all(|(start, end, _)| end - start <= TRAIN_BYTES)
+        );
+        assert_eq!(long.len(), 2);
+    }
+
+    #[test]
+    fn a_port_is_opened_once_and_a_taken_one_is_named() {
+        let one = Mux::of(&(0..=u16::MAX), true).unwrap();
+        let two = Mux::of(&(0..=u16::MAX), true).unwrap();
+        assert!(Arc::ptr_eq(&one, &two));
+        let port = one.port();
+        let error = Mux::of(&(port..=port), false).unwrap_err();
+        assert_eq!(
+            error,
+            format!("UDP port {port} for media is in use by another program")
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! One session's way through the port that all share.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use gst::glib;
+use parking_lot::Mutex;
+use sluice_core::ice_lite::{
+    Agent, Credentials, Event, Outcome, Place, Request, Response, Timeout,
+};
+
+use super::elements::IceSrc;
+use super::mux::Mux;
+
+/// What webrtcbin is to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// The peer has chosen its pair: DTLS may begin.
+    Connected,
+    /// Nothing goes either way any more.
+    Failed,
+}
+
+type Tell = Box<dyn Fn(News) + Send + Sync>;
+
+/// One ICE stream with one component: what a bundled webrtcbin has.
+pub(crate) struct Session {
+    mux: Arc<Mux>,
+    agent: Mutex<Option<Agent>>,
+    /// The peer's credentials, which webrtcbin says before it says ours (I9).
+    theirs: Mutex<Option<Credentials>>,
+    /// Where packets go to; none before the peer has chosen, and after consent is lost.
+    path: Mutex<Option<Place>>,
+    src: glib::WeakRef<IceSrc>,
+    tell: OnceLock<Tell>,
+    closed: AtomicBool,
+    me: Weak<Self>,
+}
+
+impl Session {
+    /// Makes one that nobody can reach yet.
+    pub(super) fn new(mux: Arc<Mux>, src: &IceSrc) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            mux,
+            agent: Mutex::new(None),
+            theirs: Mutex::new(None),
+            path: Mutex::new(None),
+            src: glib::object::ObjectExt::downgrade(src),
+            tell: OnceLock::new(),
+            closed: AtomicBool::new(false),
+            me: me.clone(),
+        })
+    }
+
+    /// Sets who hears of it; called from threads that may block.
+    pub(super) fn on_news(&self, tell: impl Fn(News) + Send + Sync + 'static) {
+        if self.tell.set(Box::new(tell)).is_err() {
+            tracing::error!("a session tells one listener only");
+        }
+    }
+
+    /// Takes our credentials: from here on the peer's checks are answered.
+    pub(super) fn set_ours(&self, ours: Credentials) {
+        let ufrag = ours.ufrag.clone();
+        {
+            let mut agent = self.agent.lock();
+            if agent.is_some() || self.closed.load(Relaxed) {
+                // webrtcbin says the same again at each renegotiation; a restart is ours alone.
+                return;
+            }
+            let agent = agent.insert(Agent::new(ours, random_u64()));
+            let theirs = self.theirs.lock().clone();
+            if let Some(theirs) = theirs {
+                agent.set_theirs(theirs);
+            }
+        }
+        if let Some(me) = self.me.upgrade() {
+            self.mux.add(&ufrag, &me);
+        }
+    }
+
+    /// Takes the peer's.
+    pub(super) fn set_theirs(&self, theirs: Credentials) {
+        *self.theirs.lock() = Some(theirs.clone());
+        if let Some(agent) = &mut *self.agent.lock() {
+            agent.set_theirs(theirs);
+        }
+    }
+
+    /// Restarts ICE: gives our new credentials.
+    pub(super) fn restart(&self, theirs: Credentials) -> Option<Credentials> {
+        let ours = Credentials {
+            ufrag: random_text(8)?,
+            password: random_text(24)?,
+        };
+        let before: Vec<String> = {
+            let mut agent = self.agent.lock();
+            let agent = agent.as_mut()?;
+            let before = agent.ufrags().map(ToOwned::to_owned).collect();
+            agent.restart(ours.clone(), theirs);
+            before
+        };
+        let me = self.me.upgrade()?;
+        self.mux.add(&ours.ufrag, &me);
+        self.forget_old(before);
+        Some(ours)
+    }
+
+    /// Takes user fragments out of the list that are not good any more.
+    fn forget_old(&self, before: Vec<String>) {
+        let good: Vec<String> = {
+            let agent = self.agent.lock();
+            let ufrags = agent.iter().flat_map(Agent::ufrags);
+            ufrags.map(ToOwned::to_owned).collect()
+        };
+        let old = before.into_iter().filter(|ufrag| !good.contains(ufrag));
+        self.mux.forget(old);
+    }
+
+    /// Takes a check that came from there; gives what to send back. Called on the socket's thread.
+    pub(super) fn on_request(
+        &self,
+        request: &Request<'_>,
+        from: Place,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        let (before, outcome) = {
+            let mut agent = self.agent.lock();
+            let agent = agent.as_mut()?;
+            let before: Vec<String> = agent.ufrags().map(ToOwned::to_owned).collect();
+            (before, agent.on_request(request, from, now))
+        };
+        let Outcome { reply, event } = outcome;
+        let reply = reply?;
+        if let Some(me) = self.me.upgrade() {
+            self.mux.route(from, &me);
+        }
+        if let Some(event) = event {
+            self.apply(event);
+            self.forget_old(before);
+        }
+        Some(reply)
+    }
+
+    /// Takes the answer to a check of ours.
+    pub(super) fn on_response(&self, response: &Response<'_>, from: Place, now: Instant) {
+        let event = {
+            let mut agent = self.agent.lock();
+            let agent = agent.as_mut();
+            agent.and_then(|agent| agent.on_response(response, from, now))
+        };
+        if let Some(event) = event {
+            self.apply(event);
+        }
+    }
+
+    /// Takes a packet of DTLS or media. Returns at once: webrtcbin's own queue stands right behind.
+    pub(super) fn on_packet(&self, packet: &[u8], from: Place, now: Instant) {
+        if let Some(agent) = &mut *self.agent.lock() {
+            agent.on_packet(from.remote, now);
+        }
+        if let Some(src) = self.src.upgrade() {
+            src.deliver(packet);
+        }
+    }
+
+    /// Takes note that a connection of the peer's has ended.
+    pub(super) fn on_disconnected(&self, place: Place) {
+        if let Some(agent) = &mut *self.agent.lock() {
+            agent.on_disconnected(place.protocol);
+        }
+    }
+
+    /// Asks for consent where it is due.
+    pub(super) fn on_time(&self, now: Instant) {
+        let timeout = {
+            let mut agent = self.agent.lock();
+            let Some(agent) = agent.as_mut() else { return };
+            if agent.poll_timeout().is_none_or(|due| now < due) {
+                return;
+            }
+            let mut random = [0; 16];
+            if getrandom::fill(&mut random).is_err() {
+                // The next tick asks again.
+                return;
+            }
+            agent.handle_timeout(now, random)
+        };
+        match timeout {
+            Timeout::Nothing => {}
+            Timeout::Check(place, bytes) => {
+                self.mux.send(place, &bytes);
+            }
+            Timeout::Over(event) => self.apply(event),
+        }
+    }
+
+    fn apply(&self, event: Event) {
+        let news = match event {
+            Event::Connected(place) => {
+                *self.path.lock() = Some(place);
+                News::Connected
+            }
+            Event::Moved(place) => {
+                *self.path.lock() = Some(place);
+                return;
+            }
+            Event::Lost { revoked } => {
+                tracing::debug!(revoked, "a peer's consent is lost");
+                self.close();
+                News::Failed
+            }
+        };
+        // webrtcbin's locks are not for the thread that serves all sessions.
+        if let Some(me) = self.me.upgrade() {
+            crate::worker::run(move || {
+                if let Some(tell) = me.tell.get() {
+                    tell(news);
+                }
+            });
+        }
+    }
+
+    /// Sends one packet; drops it while there is nowhere to send to. Never waits for longer than a moment.
+    pub(super) fn send(&self, packet: &[u8]) {
+        let path = *self.path.lock();
+        if let Some(place) = path {
+            self.mux.send(place, packet);
+        }
+    }
+
+    /// Sends packets that lie one behind the other in `bytes`.
+    pub(super) fn send_train(&self, bytes: &[u8], lengths: &[usize]) {
+        let path = *self.path.lock();
+        if let Some(place) = path {
+            self.mux.send_train(place, bytes, lengths);
+        }
+    }
+
+    /// Lets nothing through any more, in either direction.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Relaxed);
+        *self.path.lock() = None;
+        let agent = self.agent.lock().take();
+        let ufrags = agent.iter().flat_map(Agent::ufrags);
+        self.mux.forget(ufrags.map(ToOwned::to_owned));
+        if let Some(me) = self.me.upgrade() {
+            self.mux.unroute(&me);
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+fn random_u64() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        // Only breaks ties between two sides of one role.
+        Err(_error) => 0,
+    }
+}
+
+/// Gives a text of ICE's letters, with 6 bits of chance each.
+fn random_text(length: usize) -> Option<String> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).ok()?;
+    let letters = bytes
+        .iter()
+        .map(|byte| LETTERS.get(usize::from(byte % 64)).copied().map(char::from));
+    letters.collect()
+}
