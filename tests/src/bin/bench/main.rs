@@ -1,6 +1,6 @@
 //! `make bench`: what a viewer costs, and what it gets, with Sluice and with plain webrtcbin.
 //!
-//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about ten minutes on two
+//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about twenty minutes on two
 //! cores; nothing else should run beside it.
 
 #![allow(
@@ -60,7 +60,14 @@ fn main() {
         return;
     }
     let mut rows = Vec::new();
-    for server in [Server::Sluice, Server::Webrtcbin] {
+    let servers = [
+        Server::Sluice,
+        Server::SluiceWith("fan_out: lists"),
+        Server::SluiceWith("fan_out: plain"),
+        Server::SluiceWith("transport: libnice"),
+        Server::Webrtcbin,
+    ];
+    for server in servers {
         for viewers in &arguments.viewers {
             eprintln!("{server}, {viewers} viewers …");
             let row = measure(server, *viewers, span);

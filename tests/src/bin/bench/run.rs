@@ -26,6 +26,8 @@ const FIRST_PICTURE: Duration = Duration::from_secs(20);
 pub(crate) enum Server {
     /// The gateway.
     Sluice,
+    /// The gateway, with the line below `webrtc` in its config that makes sending dearer.
+    SluiceWith(&'static str),
     /// One appsrc → webrtcbin pipeline per viewer.
     Webrtcbin,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sluice => "Sluice",
+            Self::SluiceWith(line) => return write!(f, "Sluice, `{line}`"),
             Self::Webrtcbin => "plain webrtcbin",
         })
     }
@@ -65,13 +68,16 @@ enum Running {
 impl Running {
     fn start(server: Server, camera: &Camera) -> Self {
         match server {
-            Server::Sluice => {
+            Server::Sluice | Server::SluiceWith(_) => {
                 let keys = [
                     ("source", camera.url()),
                     ("rtsp_transport", "tcp"),
                     ("on_demand", "false"),
                 ];
-                let options = GatewayOptions::new().path_with("cam", &keys).udp_range(400);
+                let mut options = GatewayOptions::new().path_with("cam", &keys).udp_range(400);
+                if let Server::SluiceWith(line) = server {
+                    options = options.webrtc(line);
+                }
                 let gateway = options.start();
                 gateway.wait_state("cam", "running", START);
                 Self::Sluice(gateway)
@@ -118,7 +124,10 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
     let camera = Camera::with("--audio opus --stamp --transports tcp --key-interval 2");
     let running = Running::start(server, &camera);
     pass(SETTLE);
+    let begin = (Instant::now(), running.usage());
+    pass(SETTLE);
     let idle = running.usage();
+    let idle_ms = (idle.cpu_ms - begin.1.cpu_ms) / begin.0.elapsed().as_secs_f64();
 
     let group = Viewers::new();
     let mut viewers = ramp(&group, &running.url(), count);
@@ -160,7 +169,7 @@ pub(crate) fn measure(server: Server, count: usize, span: Duration) -> Row {
         server,
         viewers: count,
         blind: count - viewers.len(),
-        cpu_ms: (to.cpu_ms - from.cpu_ms) / seconds / n,
+        cpu_ms: ((to.cpu_ms - from.cpu_ms) / seconds - idle_ms) / n,
         rss_kb: (to.rss_kb as f64 - idle.rss_kb as f64) / n,
         threads: (to.threads as f64 - idle.threads as f64) / n,
         answers: after.iter().filter_map(|c| c.to_answer).map(ms).collect(),

@@ -100,8 +100,9 @@ const COLUMNS: &str = "\
 |---|---|---|---|---|---|---|---|---|---|";
 
 const NOTES: &str = "\
-- CPU is user and system time of the server's process, its ingest included: compare rows of one N, and
-  watch how a server's figure falls with N.
+- CPU is user and system time of the server's process, less what it took before the first viewer came: its ingest.
+- `fan_out: lists` leaves encryption to GStreamer, `fan_out: plain` also lets webrtcbin take each frame apart;
+  `transport: libnice` is ICE, and a port, for each session, as other servers with webrtcbin have it.
 - A viewer without a picture got none within 20 s; the other figures are of the rest.
 - RSS and threads per viewer are what the process grew by since before the first viewer.
 - Latency is the age of a frame at the viewer's socket: the camera stamps each frame with the clock (an
