@@ -68,10 +68,18 @@ impl Agent {
         self.sessions().into_iter().next()
     }
 
-    /// Lets nothing through any more.
+    /// Lets nothing through any more, and tells webrtcbin nothing any more: to be called before the last reference to it
+    /// goes, and without its locks.
     pub(crate) fn close(&self) {
         for session in self.sessions() {
             session.close();
+        }
+    }
+
+    /// Lets nothing through any more. Does not wait.
+    pub(super) fn shut(&self) {
+        for session in self.sessions() {
+            session.shut();
         }
     }
 
@@ -219,7 +227,7 @@ pub(super) mod imp {
     impl ObjectImpl for Agent {
         fn dispose(&self) {
             // A session that was never closed ends with its webrtcbin.
-            self.obj().close();
+            self.obj().shut();
         }
     }
 

@@ -1,7 +1,7 @@
 //! One session's way through the port that all share.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use gst::glib;
@@ -33,7 +33,8 @@ pub(crate) struct Session {
     /// Where packets go to; none before the peer has chosen, and after consent is lost.
     path: Mutex<Option<Place>>,
     src: glib::WeakRef<IceSrc>,
-    tell: OnceLock<Tell>,
+    /// Held while webrtcbin is told: who has taken it knows that nobody tells any more.
+    tell: Mutex<Option<Tell>>,
     closed: AtomicBool,
     me: Weak<Self>,
 }
@@ -47,7 +48,7 @@ impl Session {
             theirs: Mutex::new(None),
             path: Mutex::new(None),
             src: glib::object::ObjectExt::downgrade(src),
-            tell: OnceLock::new(),
+            tell: Mutex::new(None),
             closed: AtomicBool::new(false),
             me: me.clone(),
         })
@@ -55,9 +56,7 @@ impl Session {
 
     /// Sets who hears of it; called from threads that may block.
     pub(super) fn on_news(&self, tell: impl Fn(News) + Send + Sync + 'static) {
-        if self.tell.set(Box::new(tell)).is_err() {
-            tracing::error!("a session tells one listener only");
-        }
+        *self.tell.lock() = Some(Box::new(tell));
     }
 
     /// Takes our credentials: from here on the peer's checks are answered.
@@ -208,14 +207,14 @@ impl Session {
             }
             Event::Lost { revoked } => {
                 tracing::debug!(revoked, "a peer's consent is lost");
-                self.close();
+                self.shut();
                 News::Failed
             }
         };
         // webrtcbin's locks are not for the thread that serves all sessions.
         if let Some(me) = self.me.upgrade() {
             crate::worker::run(move || {
-                if let Some(tell) = me.tell.get() {
+                if let Some(tell) = &*me.tell.lock() {
                     tell(news);
                 }
             });
@@ -238,8 +237,16 @@ impl Session {
         }
     }
 
-    /// Lets nothing through any more, in either direction.
+    /// Lets nothing through any more, and waits until nobody tells anything any more. webrtcbin's own handlers of what is
+    /// told take no reference to it: it must outlive this call. Not to be called with its locks held.
     pub(super) fn close(&self) {
+        self.shut();
+        let tell = self.tell.lock().take();
+        drop(tell);
+    }
+
+    /// Lets nothing through any more, in either direction. Does not wait.
+    pub(super) fn shut(&self) {
         self.closed.store(true, Relaxed);
         *self.path.lock() = None;
         let agent = self.agent.lock().take();

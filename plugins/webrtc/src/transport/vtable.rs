@@ -252,7 +252,8 @@ unsafe extern "C" fn set_on_ice_candidate(
 unsafe extern "C" fn close(ice: *mut ffi::GstWebRTCICE, promise: *mut gst::ffi::GstPromise) {
     // SAFETY: an entry of our class.
     let agent = unsafe { agent(ice) };
-    agent.close();
+    // Its locks may be held.
+    agent.shut();
     if !promise.is_null() {
         // SAFETY: a promise that webrtcbin keeps (I5); no reply structure.
         unsafe { gst::ffi::gst_promise_reply(promise, std::ptr::null_mut()) };
