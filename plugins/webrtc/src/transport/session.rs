@@ -283,3 +283,87 @@ fn random_text(length: usize) -> Option<String> {
         .map(|byte| LETTERS.get(usize::from(byte % 64)).copied().map(char::from));
     letters.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(5);
+    const LOST: Event = Event::Lost { revoked: false };
+
+    fn session() -> Arc<Session> {
+        gst::init().unwrap();
+        let src: IceSrc = glib::Object::new();
+        Session::new(Mux::of(&(0..=u16::MAX), false).unwrap(), &src)
+    }
+
+    /// Waits until the workers have done what they were given before.
+    fn drain() {
+        let (done, ready) = mpsc::channel();
+        for _ in 0..16 {
+            let done = done.clone();
+            crate::worker::run(move || done.send(()).unwrap());
+        }
+        for _ in 0..16 {
+            ready.recv_timeout(WAIT).unwrap();
+        }
+    }
+
+    // webrtcbin's handlers take no reference to it: one that is told later is a crash.
+    #[test]
+    fn a_closed_session_tells_nothing() {
+        let session = session();
+        let told = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&told);
+        session.on_news(move |_news| {
+            counted.fetch_add(1, Relaxed);
+        });
+        session.apply(LOST);
+        drain();
+        assert_eq!(told.load(Relaxed), 1);
+        session.close();
+        session.apply(LOST);
+        drain();
+        assert_eq!(told.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn closing_waits_for_what_is_being_told() {
+        let session = session();
+        let (begun, begins) = mpsc::channel();
+        let (go_on, goes_on) = mpsc::channel::<()>();
+        let goes_on = Mutex::new(goes_on);
+        session.on_news(move |_news| {
+            begun.send(()).unwrap();
+            goes_on.lock().recv_timeout(WAIT).unwrap();
+        });
+        session.apply(LOST);
+        begins.recv_timeout(WAIT).unwrap();
+        let (closed, closes) = mpsc::channel();
+        let closing = Arc::clone(&session);
+        let thread = std::thread::spawn(move || {
+            closing.close();
+            closed.send(()).unwrap();
+        });
+        assert!(closes.recv_timeout(Duration::from_millis(100)).is_err());
+        go_on.send(()).unwrap();
+        closes.recv_timeout(WAIT).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn texts_are_of_ice_letters_and_differ() {
+        let (one, two) = (random_text(24).unwrap(), random_text(24).unwrap());
+        assert_ne!(one, two);
+        assert!(
+            one.len() == 24
+                && one
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b))
+        );
+    }
+}
