@@ -29,6 +29,12 @@ pub struct GatewayOptions {
     netns: Option<Netns>,
 }
 
+/// The first port of media of this process's gateways. Tests run side by side: each process takes a range of its own.
+pub fn media_port() -> u16 {
+    let number = u16::try_from(std::process::id() % 90).unwrap_or(0);
+    20_000 + number * 400
+}
+
 impl GatewayOptions {
     /// A gateway without paths.
     pub fn new() -> Self {
@@ -99,8 +105,7 @@ impl GatewayOptions {
         if let Some(text) = &self.text {
             return text.clone();
         }
-        // Tests run side by side: each process takes a range of its own.
-        let base = 20_000 + std::process::id() % 90 * 400;
+        let base = media_port();
         let range = self.udp_range.unwrap_or(400);
         let top = self.top.as_deref().unwrap_or(OPEN);
         format!(

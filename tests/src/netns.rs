@@ -178,6 +178,16 @@ impl Netns {
         run(self.command("nft").arg(rules));
     }
 
+    /// Leads what comes to a port of this router at `wan0` on to a host behind it, as `docker run -p` does.
+    pub fn publish(&self, protocol: &str, port: u16, host: Ipv4Addr) {
+        let rules = format!(
+            "add table ip sluicenat; \
+             add chain ip sluicenat in {{ type nat hook prerouting priority -100; }}; \
+             add rule ip sluicenat in iifname wan0 {protocol} dport {port} dnat to {host}"
+        );
+        run(self.command("nft").arg(rules));
+    }
+
     /// Drops forwarded packets that match, in the words of nft: `udp dport 1-65535`.
     pub fn block(&self, what: &str) {
         let rules = format!(

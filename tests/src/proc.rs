@@ -1,5 +1,6 @@
 //! What a process costs, read from `/proc`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 /// One look at a process.
@@ -35,6 +36,32 @@ pub fn usage(pid: u32) -> Option<Usage> {
         threads: number("Threads:")?,
         fds: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
     })
+}
+
+/// The UDP ports that a process has open.
+pub fn udp_ports(pid: u32) -> BTreeSet<u16> {
+    let sockets: BTreeSet<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
+        .filter_map(|link| {
+            let name = link.to_str()?.strip_prefix("socket:[")?;
+            Some(name.trim_end_matches(']').to_owned())
+        })
+        .collect();
+    let tables = ["udp", "udp6"].map(|table| format!("/proc/{pid}/net/{table}"));
+    let lines = tables.map(|table| fs::read_to_string(table).unwrap_or_default());
+    let port = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (local, inode) = (fields.get(1)?, fields.get(9)?);
+        let (_, port) = local.rsplit_once(':')?;
+        let ours = sockets.contains(*inode);
+        ours.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+    };
+    lines
+        .iter()
+        .flat_map(|table| table.lines().filter_map(port))
+        .collect()
 }
 
 /// The processor's name and count, and the memory, for tables.

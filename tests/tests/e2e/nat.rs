@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 use sluice_tests::browser::{Browser, Engine};
-use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::gateway::{Gateway, GatewayOptions, media_port};
 use sluice_tests::http::Client;
 use sluice_tests::netns::Netns;
 use sluice_tests::turn::TurnServer;
@@ -173,4 +173,43 @@ fn turn_takes_the_minted_credentials_and_no_others() {
     let (user, password) = street.turn.credentials(2_000_000_000);
     let own = relays(&user, &password);
     assert_eq!(count(&own), Some(1), "{own}");
+}
+
+#[test]
+fn a_viewer_plays_where_one_udp_port_alone_is_let_in() {
+    let street = Street::new();
+    street.router.block(&format!(
+        "ip daddr {} udp dport != {}",
+        street.gateway,
+        media_port()
+    ));
+    let gateway = street.serve("tcp: false");
+    let mut browser = street.open(&gateway);
+    let way = plays(&mut browser);
+    assert!(way.ends_with(" udp") && !way.starts_with("relay"), "{way}");
+}
+
+#[test]
+fn a_gateway_in_a_container_plays_by_its_two_published_ports() {
+    let (internet, machine) = (Netns::new(), Netns::new());
+    internet.forward();
+    machine.forward();
+    let (container, home) = (Netns::new(), Netns::new());
+    let outside = internet.plug(&machine);
+    internet.plug(&home);
+    let inside = machine.plug(&container);
+    // Nobody outside knows the way to the container itself.
+    machine.block(&format!("ct status != dnat ip daddr {inside}"));
+    machine.publish("udp", media_port(), inside);
+    let (_, control) = container.join_machine();
+    let options = GatewayOptions::new().path("cam", "test:");
+    let options = options.webrtc(&format!("hosts: [{outside}]"));
+    let mut gateway = options.within(&container).start();
+    gateway.reach_at(&control.to_string());
+    machine.publish("tcp", gateway.port(), inside);
+
+    let url = gateway.at_host(&outside.to_string(), "cam");
+    let mut browser = Browser::open(Engine::Chromium, &home, &url);
+    let way = plays(&mut browser);
+    assert!(way.ends_with(" udp") && !way.starts_with("relay"), "{way}");
 }

@@ -1,12 +1,18 @@
 //! What crosses the network, and what must not.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
 use sluice_tests::camera::{Camera, CameraOptions};
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::netns::Netns;
+use sluice_tests::proc::udp_ports;
 use sluice_tests::process::{Process, run};
+use sluice_tests::publisher::{Publisher, PublisherOptions};
+use sluice_tests::stun;
 use sluice_tests::viewer::{ViewerOptions, Viewers};
 
+use crate::conformance;
 use crate::secs;
 
 #[test]
@@ -30,6 +36,48 @@ fn no_session_sends_a_upnp_packet() {
         .command("bash")
         .args(["-c", &format!("echo > /dev/udp/{here}/1900")]));
     assert_eq!(counter.packets(), 1);
+}
+
+#[test]
+fn viewers_and_publishers_share_one_udp_port() {
+    let gateway = conformance::gateway();
+    let publisher = Publisher::start(&gateway.whip("studio"), &PublisherOptions::default());
+    let viewers = Viewers::new();
+    let watching: Vec<_> = ["cam", "studio", "cam", "cam", "studio"]
+        .iter()
+        .map(|path| viewers.watch(&gateway.whep(path), ViewerOptions::default()))
+        .collect();
+    watching
+        .iter()
+        .for_each(|viewer| viewer.wait_frames(10, secs(15)));
+
+    let ports = udp_ports(gateway.process().pid());
+
+    assert_eq!(ports.len(), 1, "{ports:?}");
+    assert!(ports.contains(&publisher.ice().server.port()));
+    assert!(ports.contains(&watching[1].ice().server.port()));
+}
+
+#[test]
+fn answers_leave_from_the_address_that_was_asked() {
+    let gateway = conformance::gateway();
+    let (reply, _) = conformance::session(&gateway.whep("cam"), conformance::VIEWERS);
+    let mut ice = stun::IceSession::of(
+        conformance::VIEWERS,
+        &reply.body,
+        sluice_tests::viewer::outward_address(),
+    );
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    socket.set_read_timeout(Some(secs(3))).expect("a timeout");
+    let mut buffer = [0; 2048];
+    for asked in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 7)] {
+        ice.server.set_ip(IpAddr::V4(asked));
+        socket
+            .send_to(&ice.request(true), ice.server)
+            .expect("sent");
+        let (_, from) = socket.recv_from(&mut buffer).expect("an answer");
+        assert_eq!(from, ice.server);
+    }
 }
 
 #[test]

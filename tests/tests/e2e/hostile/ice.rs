@@ -1,6 +1,7 @@
 //! STUN and candidates.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use sluice_tests::gateway::GatewayOptions;
@@ -9,9 +10,10 @@ use sluice_tests::proc::usage;
 use sluice_tests::process::run;
 use sluice_tests::stun;
 use sluice_tests::viewer::{Viewers, outward_address};
+use sluice_tests::wait::until;
 
 use super::{Bystanders, is_sane};
-use crate::conformance::{SMALL, VIEWERS, gateway, patch, session};
+use crate::conformance::{SMALL, VIEWERS, gateway, options, patch, session, started};
 use crate::secs;
 
 #[test]
@@ -59,6 +61,53 @@ fn h18_stun_that_is_wrong_or_comes_in_floods_changes_no_session() {
         "{before:?} {after:?}"
     );
     is_sane(&gateway);
+}
+
+#[test]
+fn h18_strangers_at_the_tcp_port_of_media_are_sent_away_and_hold_up_nobody() {
+    let gateway = started(&options().webrtc("tcp: true"));
+    let bystanders = Bystanders::watch(&gateway);
+    let server = bystanders.victim().ice().server;
+    let pid = gateway.process().pid();
+    let before = usage(pid).expect("it runs");
+    let connect = || TcpStream::connect(server).expect("a connection");
+    // Another protocol, whose first bytes say a length that no packet has.
+    let mut browser = connect();
+    browser.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+    is_closed(&browser, secs(3));
+    // Nothing at all, and packets of nobody, without end.
+    let silent = connect();
+    let mut talking = connect();
+    let mut packet = vec![0, 40];
+    packet.extend([0x90; 40]);
+    let begin = Instant::now();
+    while begin.elapsed() < secs(20) && talking.write_all(&packet).is_ok() {
+        sluice_tests::wait::pass(Duration::from_millis(20));
+    }
+    assert!(begin.elapsed() < secs(15), "a stranger talks on");
+    is_closed(&silent, secs(5));
+    // More than it keeps of such.
+    let crowd: Vec<TcpStream> = (0..400).map(|_| connect()).collect();
+    bystanders.unharmed();
+    let during = usage(pid).expect("it runs");
+    assert!(during.fds <= before.fds + 300, "{before:?} {during:?}");
+    drop(crowd);
+    until(secs(5), "the end of all these connections", || {
+        let after = usage(pid).expect("it runs");
+        (after.fds <= before.fds + 2).then_some(())
+    });
+    is_sane(&gateway);
+}
+
+/// The other side has closed it, or does within `limit`.
+fn is_closed(mut stream: &TcpStream, limit: Duration) {
+    stream.set_read_timeout(Some(limit)).expect("a timeout");
+    let read = stream.read(&mut [0; 16]);
+    let reset = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionReset;
+    assert!(
+        matches!(&read, Ok(0)) || read.as_ref().is_err_and(reset),
+        "{read:?}"
+    );
 }
 
 /// A binding error response of this code without integrity (RFC 8489, 14.8).
