@@ -59,6 +59,40 @@ fn viewers_and_publishers_share_one_udp_port() {
 }
 
 #[test]
+fn each_way_of_sending_plays_and_shows_which_it_is() {
+    let lossy = ViewerOptions {
+        drop_percent: 4.0,
+        ..ViewerOptions::default()
+    };
+    // Whether frames go around FEC as lists, whether we encrypt them, whether all share one port.
+    for (line, lists, ours, one_port) in [
+        ("fan_out: auto", true, true, true),
+        ("fan_out: lists", true, false, true),
+        ("fan_out: plain", false, false, true),
+        ("transport: libnice", true, false, false),
+    ] {
+        let gateway = conformance::started(&conformance::options().webrtc(line));
+        let publisher = Publisher::start(&gateway.whip("studio"), &PublisherOptions::default());
+        let viewers = Viewers::new();
+        let watching =
+            ["cam", "studio"].map(|path| viewers.watch(&gateway.whep(path), lossy.clone()));
+        for viewer in &watching {
+            viewer.wait_frames(60, secs(20));
+            let whole = || (viewer.counts().video.lost == 0).then_some(());
+            sluice_tests::wait::until(secs(10), "every lost packet", whole);
+            assert!(viewer.counts().dropped_here > 0, "{line}");
+        }
+        let shown = gateway.viewers("cam")[0].clone();
+        let counted = |name: &str| shown[name].as_u64().is_some_and(|n| n > 20);
+        assert_eq!(counted("lists_around_fec"), lists, "{line}: {shown:#}");
+        assert_eq!(counted("lists_encrypted"), ours, "{line}: {shown:#}");
+        let ports = udp_ports(gateway.process().pid());
+        assert_eq!(ports.len() == 1, one_port, "{line}: {ports:?}");
+        drop(publisher);
+    }
+}
+
+#[test]
 fn answers_leave_from_the_address_that_was_asked() {
     let gateway = conformance::gateway();
     let (reply, _) = conformance::session(&gateway.whep("cam"), conformance::VIEWERS);

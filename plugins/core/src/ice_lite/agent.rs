@@ -1,5 +1,6 @@
 //! One session: whose checks are answered, which pair is taken, and when it is over.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -17,6 +18,12 @@ const UNCONFIRMED: Duration = Duration::from_secs(3);
 
 /// Without any packet for so long, whatever pair the peer still checks is taken: a NAT has given it another port.
 const DEAD: Duration = Duration::from_secs(5);
+
+/// A place where the peer was heard so lately is its own: no other session's check takes it away.
+const HELD: Duration = Duration::from_secs(3);
+
+/// Checks of ours to a place that the peer wants to move to, whose answers are good.
+const PROOFS: usize = 4;
 
 /// Remote addresses per session. A telephone with two networks, IPv6, a relay and TCP has about ten.
 const PLACES: usize = 32;
@@ -79,6 +86,8 @@ pub struct Outcome {
     pub reply: Option<Vec<u8>>,
     /// What has changed.
     pub event: Option<Event>,
+    /// To be sent there, to see whether the peer really is where it wants to move to.
+    pub check: Option<(Place, Vec<u8>)>,
 }
 
 /// Both sides' credentials from one restart of ICE to the next.
@@ -100,6 +109,16 @@ struct Selected {
     consent: Consent,
 }
 
+/// Where the peer wants to move to, until it has answered from there: whoever knows the password may have written any
+/// address upon a packet, and would have us send media there.
+#[derive(Debug)]
+struct Moving {
+    place: Place,
+    priority: u32,
+    generation: Generation,
+    asked: VecDeque<u128>,
+}
+
 /// The ICE of one session that answers.
 #[derive(Debug)]
 pub struct Agent {
@@ -107,6 +126,7 @@ pub struct Agent {
     /// The one before, until a pair of the new one is nominated.
     previous: Option<Generation>,
     selected: Option<Selected>,
+    moving: Option<Moving>,
     places: Vec<Place>,
     tie_breaker: u64,
     over: bool,
@@ -123,6 +143,7 @@ impl Agent {
             },
             previous: None,
             selected: None,
+            moving: None,
             places: Vec::new(),
             tie_breaker,
             over: false,
@@ -161,8 +182,24 @@ impl Agent {
         self.selected.as_ref().map(|selected| selected.place)
     }
 
-    /// Answers a check; one that is not from the peer is dropped and changes nothing (no reply, no event).
-    pub fn on_request(&mut self, request: &Request<'_>, from: Place, now: Instant) -> Outcome {
+    /// Says whether the peer was heard from there just now.
+    pub fn holds(&self, place: Place, now: Instant) -> bool {
+        self.selected.as_ref().is_some_and(|selected| {
+            let there =
+                selected.place.protocol == place.protocol && selected.place.remote == place.remote;
+            there && now.saturating_duration_since(selected.heard) < HELD
+        })
+    }
+
+    /// Answers a check; one that is not from the peer is dropped and changes nothing (no reply, no event). `random` has a
+    /// transaction (12 bytes), should a check of ours be needed.
+    pub fn on_request(
+        &mut self,
+        request: &Request<'_>,
+        from: Place,
+        now: Instant,
+        random: [u8; 16],
+    ) -> Outcome {
         let Some(generation) = self.addressed(request) else {
             return Outcome::default();
         };
@@ -171,7 +208,7 @@ impl Agent {
             // The side that offers, to a lite agent, is the controlling one (RFC 8445, 6.1.1).
             return Outcome {
                 reply: request.role_conflict(password),
-                event: None,
+                ..Outcome::default()
             };
         }
         let Some(reply) = request.success(from.remote, password) else {
@@ -180,9 +217,11 @@ impl Agent {
         if !self.knows(from) {
             return Outcome::default();
         }
+        let (event, check) = self.weigh(request, generation, from, now, random);
         Outcome {
             reply: Some(reply),
-            event: self.weigh(request, generation, from, now),
+            event,
+            check,
         }
     }
 
@@ -218,14 +257,16 @@ impl Agent {
         generation: Generation,
         from: Place,
         now: Instant,
-    ) -> Option<Event> {
+        random: [u8; 16],
+    ) -> (Option<Event>, Option<(Place, Vec<u8>)>) {
         let (nominates, priority) = (request.nominates(), request.priority());
         let Some(selected) = &mut self.selected else {
             if !nominates {
-                return None;
+                return (None, None);
             }
+            // The DTLS handshake shows whether it is there.
             self.select(generation, from, priority, now);
-            return Some(Event::Connected(from));
+            return (Some(Event::Connected(from)), None);
         };
         let newer = generation.number != selected.generation.number
             && generation.number == self.generation.number;
@@ -235,7 +276,7 @@ impl Agent {
                 selected.nominated = now;
                 selected.priority = priority;
             }
-            return None;
+            return (None, None);
         }
         let quiet = now.saturating_duration_since(selected.heard);
         let unconfirmed = now.saturating_duration_since(selected.nominated);
@@ -245,17 +286,46 @@ impl Agent {
             quiet >= DEAD
         };
         if !takes {
-            return None;
+            return (None, None);
         }
-        let moves = selected.place != from;
-        self.select(generation, from, priority, now);
-        moves.then_some(Event::Moved(from))
+        let known = selected.place == from;
+        let (transaction, _) = split(random);
+        let bytes = if known {
+            None
+        } else {
+            let theirs = generation.theirs.as_ref();
+            theirs.and_then(|theirs| check(transaction, &generation.ours, theirs, self.tie_breaker))
+        };
+        let Some(bytes) = bytes else {
+            self.select(generation, from, priority, now);
+            return ((!known).then_some(Event::Moved(from)), None);
+        };
+        self.ask_there(generation, from, priority, transaction);
+        (None, Some((from, bytes)))
+    }
+
+    fn ask_there(&mut self, generation: Generation, place: Place, priority: u32, asked: u128) {
+        let before = self.moving.take().filter(|moving| {
+            moving.place == place && moving.generation.number == generation.number
+        });
+        let mut transactions = before.map(|moving| moving.asked).unwrap_or_default();
+        if transactions.len() == PROOFS {
+            transactions.pop_front();
+        }
+        transactions.push_back(asked);
+        self.moving = Some(Moving {
+            place,
+            priority,
+            generation,
+            asked: transactions,
+        });
     }
 
     fn select(&mut self, generation: Generation, place: Place, priority: u32, now: Instant) {
         if generation.number == self.generation.number {
             self.previous = None;
         }
+        self.moving = None;
         self.selected = Some(Selected {
             place,
             priority,
@@ -273,6 +343,16 @@ impl Agent {
         from: Place,
         now: Instant,
     ) -> Option<Event> {
+        if self.proves(response, from) {
+            let Moving {
+                place,
+                priority,
+                generation,
+                ..
+            } = self.moving.take()?;
+            self.select(generation, place, priority, now);
+            return Some(Event::Moved(place));
+        }
         let selected = self.selected.as_mut()?;
         let theirs = selected.generation.theirs.as_ref()?;
         let known = selected.consent.is_asked(response.transaction());
@@ -289,6 +369,18 @@ impl Agent {
             Verdict::Revoked => Some(self.lose(true)),
             Verdict::Other => None,
         }
+    }
+
+    /// Says whether this is the answer from where the peer wants to move to.
+    fn proves(&self, response: &Response<'_>, from: Place) -> bool {
+        let Some(moving) = self.moving.as_ref().filter(|_| self.selected.is_some()) else {
+            return false;
+        };
+        let here = moving.place.remote == from.remote && moving.place.protocol == from.protocol;
+        let theirs = moving.generation.theirs.as_ref();
+        here && moving.asked.contains(&response.transaction())
+            && response.verdict() == Verdict::Granted
+            && theirs.is_some_and(|theirs| response.is_authentic(&theirs.password))
     }
 
     /// Takes note of a packet of media or DTLS, from a place that is the peer's.
@@ -320,11 +412,7 @@ impl Agent {
         if selected.consent.is_lost(now) {
             return Timeout::Over(self.lose(false));
         }
-        let [transaction @ .., a, b, c, d] = random;
-        let transaction = transaction
-            .iter()
-            .fold(0u128, |id, byte| id << 8 | u128::from(*byte));
-        let spread = u32::from_be_bytes([a, b, c, d]);
+        let (transaction, spread) = split(random);
         if !selected.consent.asks(now, transaction, spread) {
             return Timeout::Nothing;
         }
@@ -341,9 +429,19 @@ impl Agent {
     fn lose(&mut self, revoked: bool) -> Event {
         self.over = true;
         self.selected = None;
+        self.moving = None;
         self.places.clear();
         Event::Lost { revoked }
     }
+}
+
+/// Takes 12 bytes for a transaction, and 4.
+fn split(random: [u8; 16]) -> (u128, u32) {
+    let [transaction @ .., a, b, c, d] = random;
+    let transaction = transaction
+        .iter()
+        .fold(0, |id, byte| id << 8 | u128::from(*byte));
+    (transaction, u32::from_be_bytes([a, b, c, d]))
 }
 
 /// What is due.

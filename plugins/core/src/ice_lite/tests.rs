@@ -84,7 +84,7 @@ impl Ask<'_> {
     fn of(&self, agent: &mut Agent, from: Place, now: Instant) -> Outcome {
         let bytes = self.bytes();
         match Message::parse(&bytes) {
-            Some(Message::Request(request)) => agent.on_request(&request, from, now),
+            Some(Message::Request(request)) => agent.on_request(&request, from, now, [9; 16]),
             other => panic!("{other:?}"),
         }
     }
@@ -238,7 +238,7 @@ fn who_does_not_know_the_password_changes_nothing() {
         panic!("no request");
     };
     assert_eq!(
-        agent.on_request(&request, at(2000), now),
+        agent.on_request(&request, at(2000), now, [9; 16]),
         Outcome::default()
     );
 }
@@ -285,11 +285,29 @@ fn the_peer_may_move() {
             nominates,
             ..ASK
         };
-        let event = ask.of(&mut agent, at(2000), now).event;
+        let outcome = ask.of(&mut agent, at(2000), now);
         let row = (priority, nominates, quiet, unconfirmed);
-        assert_eq!(event, moves.then_some(Event::Moved(at(2000))), "{row:?}");
-        let place = if moves { at(2000) } else { at(1000) };
-        assert_eq!(agent.selected(), Some(place), "{row:?}");
+        assert_eq!(outcome.event, None, "{row:?}");
+        // Not before it has answered from there.
+        assert_eq!(agent.selected(), Some(at(1000)), "{row:?}");
+        let Some((place, check)) = outcome.check else {
+            assert!(!moves, "{row:?}");
+            continue;
+        };
+        assert!(moves, "{row:?}");
+        assert_eq!(place, at(2000), "{row:?}");
+        let good = answer(&check, None, &theirs().password);
+        let forged = answer(&check, None, "guessed-password-22-chars");
+        let refused = answer(&check, Some(403), &theirs().password);
+        for (bytes, from) in [(&forged, at(2000)), (&refused, at(2000)), (&good, at(3000))] {
+            assert_eq!(respond(&mut agent, bytes, from, now), None, "{row:?}");
+        }
+        assert_eq!(agent.selected(), Some(at(1000)), "{row:?}");
+        let event = respond(&mut agent, &good, at(2000), now);
+        assert_eq!(event, Some(Event::Moved(at(2000))), "{row:?}");
+        assert_eq!(agent.selected(), Some(at(2000)), "{row:?}");
+        assert!(agent.holds(at(2000), now + ms(2999)) && !agent.holds(at(2000), now + ms(3000)));
+        assert!(!agent.holds(at(1000), now));
     }
 }
 
@@ -409,7 +427,10 @@ fn a_restart_keeps_the_old_pair_until_there_is_a_new_one() {
         priority: LOW,
         ..ASK
     };
-    let event = renewed.of(&mut agent, at(2000), now).event;
+    let (_, proof) = renewed.of(&mut agent, at(2000), now).check.unwrap();
+    assert!(ASK.of(&mut agent, at(1000), now).reply.is_some());
+    let good = answer(&proof, None, "new-their-pw-of-22-chars");
+    let event = respond(&mut agent, &good, at(2000), now);
     assert_eq!(event, Some(Event::Moved(at(2000))));
     assert_eq!(agent.ufrags().collect::<Vec<_>>(), ["NEWO"]);
     assert_eq!(ASK.of(&mut agent, at(1000), now), Outcome::default());

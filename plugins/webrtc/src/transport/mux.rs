@@ -217,6 +217,7 @@ impl Mux {
                     let sessions = self.sessions.lock();
                     sessions.by_ufrag.get(request.local_ufrag()).cloned()
                 };
+                let session = session.filter(|session| self.is_free(from, session, now));
                 let reply = session.and_then(|session| session.on_request(&request, from, now));
                 match reply {
                     Some(reply) => self.send(from, &reply),
@@ -231,6 +232,13 @@ impl Mux {
             Some(Message::Indication) => {}
             None => count(&self.counters.strangers),
         }
+    }
+
+    /// Says whether a session may have packets from there: whoever has a session of their own could else write another
+    /// peer's address upon a check, and its packets would go astray.
+    fn is_free(&self, place: Place, session: &Arc<Session>, now: Instant) -> bool {
+        let known = self.at(place);
+        known.is_none_or(|known| Arc::ptr_eq(&known, session) || !known.holds(place, now))
     }
 
     /// Moves the sessions' time on.

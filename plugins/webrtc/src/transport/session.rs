@@ -128,30 +128,47 @@ impl Session {
             let mut agent = self.agent.lock();
             let agent = agent.as_mut()?;
             let before: Vec<String> = agent.ufrags().map(ToOwned::to_owned).collect();
-            (before, agent.on_request(request, from, now))
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).ok()?;
+            (before, agent.on_request(request, from, now, random))
         };
-        let Outcome { reply, event } = outcome;
+        let Outcome {
+            reply,
+            event,
+            check,
+        } = outcome;
         let reply = reply?;
         if let Some(me) = self.me.upgrade() {
             self.mux.route(from, &me);
         }
+        if let Some((place, bytes)) = check {
+            self.mux.send(place, &bytes);
+        }
         if let Some(event) = event {
             self.apply(event);
-            self.forget_old(before);
         }
+        self.forget_old(before);
         Some(reply)
     }
 
     /// Takes the answer to a check of ours.
     pub(super) fn on_response(&self, response: &Response<'_>, from: Place, now: Instant) {
-        let event = {
+        let (before, event) = {
             let mut agent = self.agent.lock();
-            let agent = agent.as_mut();
-            agent.and_then(|agent| agent.on_response(response, from, now))
+            let Some(agent) = agent.as_mut() else { return };
+            let before = agent.ufrags().map(ToOwned::to_owned).collect();
+            (before, agent.on_response(response, from, now))
         };
         if let Some(event) = event {
             self.apply(event);
+            self.forget_old(before);
         }
+    }
+
+    /// Says whether the peer was heard from there just now.
+    pub(super) fn holds(&self, place: Place, now: Instant) -> bool {
+        let agent = self.agent.lock();
+        agent.as_ref().is_some_and(|agent| agent.holds(place, now))
     }
 
     /// Takes a packet of DTLS or media. Returns at once: webrtcbin's own queue stands right behind.
