@@ -164,12 +164,15 @@ impl Peer {
 
     /// Ends it for good.
     pub(crate) fn stop(&self) {
+        if let Some(ice) = &self.ice {
+            ice.hush();
+        }
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
             tracing::warn!(%error, "a session's pipeline did not stop");
         }
         // After what still had to be sent.
         if let Some(ice) = &self.ice {
-            ice.close();
+            ice.shut();
         }
     }
 

@@ -68,16 +68,15 @@ impl Agent {
         self.sessions().into_iter().next()
     }
 
-    /// Lets nothing through any more, and tells webrtcbin nothing any more: to be called before the last reference to it
-    /// goes, and without its locks.
-    pub(crate) fn close(&self) {
+    /// Tells webrtcbin nothing any more: to be called before it is taken down, and without its locks.
+    pub(crate) fn hush(&self) {
         for session in self.sessions() {
-            session.close();
+            session.hush();
         }
     }
 
     /// Lets nothing through any more. Does not wait.
-    pub(super) fn shut(&self) {
+    pub(crate) fn shut(&self) {
         for session in self.sessions() {
             session.shut();
         }
