@@ -18,7 +18,10 @@ pub(crate) fn tidy(settings: &Settings, report: &Report) -> io::Result<()> {
     let mut found = Vec::new();
     find(&folder, settings, DEPTH, &mut found)?;
     for part in found {
-        if let Some((location, playable)) = settle(&part, settings.container)? {
+        let Some(container) = container_of(&part) else {
+            continue;
+        };
+        if let Some((location, playable)) = settle(&part, container)? {
             report.repaired(&location.to_string_lossy(), playable);
         }
     }
@@ -49,11 +52,18 @@ fn is_ours(part: &Path, settings: &Settings) -> bool {
     let text = part.to_string_lossy();
     // A template without a folder is listed as "./NAME".
     let text = text.strip_prefix("./").unwrap_or(&text);
-    settings.container.extensions().iter().any(|ending| {
-        text.strip_suffix(template::PART)
-            .and_then(|whole| whole.strip_suffix(ending)?.strip_suffix('.'))
-            .is_some_and(|name| settings.location.owns(&settings.path, name))
-    })
+    // Whatever the format is at present: it may have been another one.
+    text.strip_suffix(template::PART)
+        .and_then(|whole| whole.rsplit_once('.'))
+        .is_some_and(|(name, ending)| {
+            Container::from_extension(ending).is_some()
+                && settings.location.owns(&settings.path, name)
+        })
+}
+
+fn container_of(part: &Path) -> Option<Container> {
+    let whole = part.with_extension("");
+    Container::from_extension(whole.extension()?.to_str()?)
 }
 
 /// Repairs one file, unless somebody holds it; gives its new name and whether it can be played.

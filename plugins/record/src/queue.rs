@@ -34,12 +34,24 @@ pub(crate) enum Order {
     Expect(usize),
     /// A track has ended.
     Ended(usize),
+    /// A track cannot be recorded: nobody waits for it.
+    LeftOut(usize),
     /// A segment could not be written on.
     Failed {
         serial: u64,
         reason: String,
     },
     Stop,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    Taken,
+    /// There is no room for it.
+    Dropped,
+    /// The recorder is being stopped.
+    Closed,
 }
 
 #[derive(Default)]
@@ -61,28 +73,28 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Takes a frame; `false` if it was dropped. `leads`: a segment may begin with it.
-    pub(crate) fn push(&self, frame: Frame, leads: bool, wait: bool) -> bool {
+    /// Takes a frame, or not. `leads`: a segment may begin with it.
+    pub(crate) fn push(&self, frame: Frame, leads: bool, wait: bool) -> Pushed {
         let size = frame.buffer.size();
         let mut inside = self.inside.lock();
         while wait && !inside.closed && inside.bytes > 0 && inside.bytes + size > MOST_BYTES {
             self.drained.wait(&mut inside);
         }
         if inside.closed {
-            return false;
+            return Pushed::Closed;
         }
         if inside.dropping && leads && frame.key && inside.bytes < MOST_BYTES / 2 {
             inside.dropping = false;
         }
         if inside.dropping || (inside.bytes > 0 && inside.bytes + size > MOST_BYTES) {
             inside.dropping = true;
-            return false;
+            return Pushed::Dropped;
         }
         inside.bytes += size;
         inside.orders.push_back(Order::Frame(frame));
         drop(inside);
         self.filled.notify_one();
-        true
+        Pushed::Taken
     }
 
     /// Gives an order that is not a frame; there are few of them.

@@ -70,8 +70,9 @@ impl Opening<'_> {
             .iter()
             .filter_map(|(_, caps)| track::codec(caps))
             .collect();
-        let (file, part, whole) = self.create(&codecs)?;
-        let built = self.build(&codecs, &part);
+        let container = self.settings.format.container(&codecs);
+        let (file, part, whole) = self.create(container.extension(&codecs))?;
+        let built = self.build(container, &codecs, &part);
         let (pipeline, lanes) = built.map_err(|error| error.to_string())?;
         self.watch(&pipeline, &part, queue);
         let location = whole.to_string_lossy().into_owned();
@@ -83,7 +84,7 @@ impl Opening<'_> {
                 file,
                 part: part.clone(),
                 whole,
-                container: self.settings.container,
+                container,
                 each: Duration::from_millis(self.settings.fragment_ms.into()),
             },
             Arc::clone(queue),
@@ -106,9 +107,8 @@ impl Opening<'_> {
     }
 
     /// Makes a file that nobody else has, under a name that was never given.
-    fn create(&self, codecs: &[Codec]) -> Result<(File, PathBuf, PathBuf), String> {
+    fn create(&self, ending: &str) -> Result<(File, PathBuf, PathBuf), String> {
         let settings = self.settings;
-        let ending = settings.container.extension(codecs);
         for copy in 0..COPIES {
             let name = settings.location.name(&settings.path, self.start, copy);
             let whole = PathBuf::from(format!("{name}.{ending}"));
@@ -158,11 +158,12 @@ impl Opening<'_> {
 
     fn build(
         &self,
+        container: Container,
         codecs: &[Codec],
         part: &Path,
     ) -> Result<(gst::Pipeline, Vec<Lane>), glib::BoolError> {
         let pipeline = gst::Pipeline::new();
-        let muxer = self.muxer(codecs)?;
+        let muxer = self.muxer(container, codecs)?;
         let file = gst::ElementFactory::make("filesink")
             .property("location", part.to_string_lossy().as_ref())
             .property_from_str("buffer-mode", "unbuffered")
@@ -170,10 +171,7 @@ impl Opening<'_> {
             .build()?;
         pipeline.add_many([&muxer, &file])?;
         muxer.link(&file)?;
-        if matches!(
-            self.settings.container,
-            Container::FragmentedMp4 | Container::Mp4
-        ) {
+        if matches!(container, Container::FragmentedMp4 | Container::Mp4) {
             mend(&muxer, &self.starts, self.start.unix)?;
         }
         let mut lanes = Vec::new();
@@ -189,16 +187,14 @@ impl Opening<'_> {
             let mut last: gst::Element = source.clone().upcast();
             if let Some(parser) = track::parser(codec) {
                 let parser = gst::ElementFactory::make(parser).build()?;
-                if parser.has_property("config-interval")
-                    && self.settings.container == Container::MpegTs
-                {
+                if parser.has_property("config-interval") && container == Container::MpegTs {
                     parser.set_property("config-interval", -1i32);
                 }
                 pipeline.add(&parser)?;
                 last.link(&parser)?;
                 last = parser;
             }
-            let wanted = match self.settings.container {
+            let wanted = match container {
                 Container::MpegTs => "sink_%d".to_owned(),
                 Container::FragmentedMp4 | Container::Mp4 | Container::Matroska => {
                     format!("{}_%u", codec.kind().label())
@@ -208,6 +204,9 @@ impl Opening<'_> {
             let input = input.ok_or_else(|| glib::bool_error!("the muxer has no pad"))?;
             let output = last.static_pad("src");
             let output = output.ok_or_else(|| glib::bool_error!("no source pad"))?;
+            if codec == Codec::Vp9 {
+                track::with_chroma_site(&output);
+            }
             output
                 .link(&input)
                 .map_err(|error| glib::bool_error!("{error}"))?;
@@ -223,8 +222,11 @@ impl Opening<'_> {
         Ok((pipeline, lanes))
     }
 
-    fn muxer(&self, codecs: &[Codec]) -> Result<gst::Element, glib::BoolError> {
-        let container = self.settings.container;
+    fn muxer(
+        &self,
+        container: Container,
+        codecs: &[Codec],
+    ) -> Result<gst::Element, glib::BoolError> {
         let start = glib::DateTime::from_unix_utc(
             i64::try_from(self.start.unix.as_secs()).unwrap_or_default(),
         )?

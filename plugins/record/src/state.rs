@@ -1,5 +1,7 @@
 //! What the element says of itself: `stats` and messages.
 
+use std::collections::BTreeMap;
+
 use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
@@ -37,6 +39,8 @@ struct Numbers {
     bytes: u64,
     dropped: u64,
     segments: u64,
+    /// Why, by track.
+    left_out: BTreeMap<usize, String>,
 }
 
 /// Shared by the element, its queue and its threads.
@@ -61,6 +65,22 @@ impl Report {
 
     pub(crate) fn dropped(&self) {
         self.numbers.lock().dropped += 1;
+    }
+
+    /// Takes note that a track is recorded, or why it is not; what is new is said aloud.
+    pub(crate) fn leaves_out(&self, track: usize, why: Option<&str>) {
+        let structure = {
+            let mut numbers = self.numbers.lock();
+            let before = match why {
+                Some(why) => numbers.left_out.insert(track, why.to_owned()),
+                None => numbers.left_out.remove(&track),
+            };
+            if before.as_deref() == why {
+                return;
+            }
+            numbers.structure("sluice-record")
+        };
+        self.post(structure);
     }
 
     /// Says a state aloud, if it is another one than before.
@@ -137,6 +157,7 @@ impl Numbers {
             .field("bytes", self.bytes)
             .field("dropped", self.dropped)
             .field("segments", self.segments)
+            .field("left-out", gst::Array::new(self.left_out.values()))
             .build()
     }
 }

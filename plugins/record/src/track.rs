@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 use sluice_core::Codec;
-use sluice_core::record::Container;
+use sluice_core::record::Format;
 
 /// Caps by name; the second part is `mpegversion`, where a name has several.
 const CODECS: &[(&str, &[i32], Codec)] = &[
@@ -52,9 +52,9 @@ pub(crate) fn codec(caps: &gst::CapsRef) -> Option<Codec> {
 }
 
 /// Says whether a track of these caps can be recorded.
-pub(crate) fn accepts(container: Container, caps: &gst::CapsRef) -> Result<Codec, String> {
+pub(crate) fn accepts(format: Format, caps: &gst::CapsRef) -> Result<Codec, String> {
     let codec = codec(caps).ok_or_else(|| format!("{caps} cannot be recorded"))?;
-    container.takes(codec)?;
+    format.takes(codec)?;
     Ok(codec)
 }
 
@@ -89,6 +89,22 @@ pub(crate) fn complete(caps: &gst::Caps, codec: Codec) -> gst::Caps {
         }
     }
     caps
+}
+
+/// Adds the chroma site to the caps of VP9 that leave a pad: without one, `mp4mux` 1.22 reads a string that is not there.
+/// VP9 itself does not say which it is; left of the pixels, as in MPEG-2, is what nearly all pictures have.
+pub(crate) fn with_chroma_site(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, info| {
+        if let Some(event) = info.event_mut()
+            && let gst::EventView::Caps(caps) = event.view()
+            && !caps.caps().iter().all(|caps| caps.has_field("chroma-site"))
+        {
+            let mut caps = caps.caps_owned();
+            caps.make_mut().set("chroma-site", "mpeg2");
+            *event = gst::event::Caps::new(&caps);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 pub(crate) fn template_caps(kind: &str) -> gst::Caps {

@@ -43,6 +43,8 @@ pub(crate) struct Writer {
     ended: BTreeSet<usize>,
     /// The disk is too slow: nothing is kept up to a key frame.
     skipping: bool,
+    /// The fixed folder is there, or was: it is made once, since a disk may be mounted there.
+    has_folder: bool,
 }
 
 impl Writer {
@@ -63,17 +65,15 @@ impl Writer {
             expected: BTreeSet::new(),
             ended: BTreeSet::new(),
             skipping: false,
+            has_folder: false,
         }
     }
 
     /// Runs until it is told to stop; then every file is finished.
     pub(crate) fn run(mut self) {
-        let folder = self.settings.location.folder(&self.settings.path);
-        if let Err(error) = fs::create_dir_all(&folder) {
-            let reason = said(folder.as_ref(), &error);
-            self.failed(&reason);
-        } else {
-            self.tidy();
+        match self.make_folder() {
+            Ok(()) => self.tidy(),
+            Err(reason) => self.failed(&reason),
         }
         loop {
             match self.queue.pop() {
@@ -96,6 +96,12 @@ impl Writer {
                     self.merge.end(track);
                     self.drain();
                     self.end_if_all_ended();
+                }
+                Order::LeftOut(track) => {
+                    self.expected.remove(&track);
+                    self.caps.remove(&track);
+                    self.merge.end(track);
+                    self.drain();
                 }
                 Order::Failed { serial, reason } => self.on_failed(serial, &reason),
                 Order::Stop => break,
@@ -198,8 +204,18 @@ impl Writer {
         }
     }
 
+    fn make_folder(&mut self) -> Result<(), String> {
+        if !self.has_folder {
+            let folder = self.settings.location.folder(&self.settings.path);
+            fs::create_dir_all(&folder).map_err(|error| said(folder.as_ref(), &error))?;
+            self.has_folder = true;
+        }
+        Ok(())
+    }
+
     fn open(&mut self, first: &Frame) {
         let was_failing = self.retry.failures() > 0;
+        let made = self.make_folder();
         self.serial += 1;
         self.skipping = false;
         let wall = first.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -220,7 +236,7 @@ impl Writer {
             base: first.at(),
             starts: Arc::default(),
         };
-        match opening.open(&self.queue, &self.report) {
+        match made.and_then(|()| opening.open(&self.queue, &self.report)) {
             Ok(segment) => {
                 self.report
                     .is(Doing::Recording, None, Some(&segment.location));

@@ -118,12 +118,13 @@ impl Container {
         }
     }
 
-    /// Gives the endings that its files can have.
-    pub const fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Self::FragmentedMp4 | Self::Mp4 => &["mp4"],
-            Self::Matroska => &["mkv", "webm"],
-            Self::MpegTs => &["ts"],
+    /// Gives the container of a file by its ending; of MP4 the one in fragments, as which both are read.
+    pub fn from_extension(ending: &str) -> Option<Self> {
+        match ending {
+            "mp4" => Some(Self::FragmentedMp4),
+            "mkv" | "webm" => Some(Self::Matroska),
+            "ts" => Some(Self::MpegTs),
+            _ => None,
         }
     }
 }
@@ -167,7 +168,7 @@ mod tests {
             (Container::MpegTs, &mkv, "ts"),
         ] {
             assert_eq!(container.extension(codecs), want);
-            assert!(container.extensions().contains(&want));
+            assert_eq!(Container::from_extension(want), Some(container));
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod container;
 pub mod cut;
+pub mod format;
 pub mod fragments;
 pub mod merge;
 pub mod moment;
@@ -12,6 +13,7 @@ pub mod template;
 
 pub use container::Container;
 pub use cut::{Cutter, Limits, Verdict};
+pub use format::Format;
 pub use merge::Merge;
 pub use moment::{Calendar, Moment, Order};
 pub use repair::{Repair, repair};

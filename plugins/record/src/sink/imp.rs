@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use sluice_core::Kind;
 
 use super::settings::{self, Settings};
-use crate::queue::{Frame, Order, Queue};
+use crate::queue::{Frame, Order, Pushed, Queue};
 use crate::state::{Doing, Report};
 use crate::track;
 use crate::writer::{Writer, wall};
@@ -29,6 +29,8 @@ struct Input {
     track: usize,
     kind: Kind,
     caps: Option<gst::Caps>,
+    /// The format does not take it.
+    left_out: bool,
     segment: gst::FormattedSegment<gst::ClockTime>,
 }
 
@@ -101,10 +103,14 @@ impl RecordSink {
         let wait = self.settings.lock().block;
         let (frame, leads, queue) = {
             let state = self.state.lock();
-            let leads_by_sound = state.inputs.values().all(|input| input.kind == Kind::Audio);
+            let silent = |input: &Input| input.kind == Kind::Audio || input.left_out;
+            let leads_by_sound = state.inputs.values().all(silent);
             let Some(input) = state.inputs.get(pad.name().as_str()) else {
                 return Err(gst::FlowError::Flushing);
             };
+            if input.left_out {
+                return Ok(gst::FlowSuccess::Ok);
+            }
             let Some(caps) = input.caps.clone() else {
                 return Err(gst::FlowError::NotNegotiated);
             };
@@ -137,7 +143,11 @@ impl RecordSink {
             let leads = input.kind == Kind::Video || leads_by_sound;
             (frame, leads, Arc::clone(&state.queue))
         };
-        let taken = queue.push(frame, leads, wait);
+        let taken = match queue.push(frame, leads, wait) {
+            Pushed::Taken => true,
+            Pushed::Dropped => false,
+            Pushed::Closed => return Err(gst::FlowError::Flushing),
+        };
         if !taken {
             self.report().dropped();
         }
@@ -175,13 +185,29 @@ impl RecordSink {
     }
 
     fn on_caps(&self, pad: &gst::Pad, caps: gst::Caps) -> bool {
-        let container = self.settings.lock().container;
-        if let Err(sentence) = track::accepts(container, &caps) {
+        let (format, leave_out) = {
+            let settings = self.settings.lock();
+            (settings.format, settings.leave_out)
+        };
+        let refusal = track::accepts(format, &caps).err();
+        if let Some(sentence) = refusal.as_ref().filter(|_| !leave_out) {
             gst::element_imp_error!(self, gst::StreamError::WrongType, ("{sentence}"));
             return false;
         }
-        if let Some(input) = self.state.lock().inputs.get_mut(pad.name().as_str()) {
-            input.caps = Some(caps);
+        let told = {
+            let mut state = self.state.lock();
+            let queue = Arc::clone(&state.queue);
+            state.inputs.get_mut(pad.name().as_str()).map(|input| {
+                input.caps = Some(caps);
+                input.left_out = refusal.is_some();
+                (queue, input.track)
+            })
+        };
+        if let Some((queue, track)) = told {
+            if refusal.is_some() {
+                queue.order(Order::LeftOut(track));
+            }
+            self.report().leaves_out(track, refusal.as_deref());
         }
         true
     }
@@ -274,6 +300,15 @@ impl ElementImpl for RecordSink {
         &TEMPLATES
     }
 
+    /// It takes frames whenever they come: whoever asks for the pipeline's latency is not told of any here.
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
+            latency.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+            return true;
+        }
+        self.parent_query(query)
+    }
+
     fn request_new_pad(
         &self,
         template: &gst::PadTemplate,
@@ -294,6 +329,7 @@ impl ElementImpl for RecordSink {
                 track,
                 kind,
                 caps: None,
+                left_out: false,
                 segment: gst::FormattedSegment::new(),
             };
             state.inputs.insert(name.clone(), input);

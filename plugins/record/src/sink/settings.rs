@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
-use sluice_core::record::{Container, Limits, Template, template};
+use sluice_core::record::{Container, Format, Limits, Template, template};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) location: Template,
     pub(crate) path: String,
-    pub(crate) container: Container,
+    pub(crate) format: Format,
     segment_ms: u32,
     segment_bytes: u64,
     pub(crate) fragment_ms: u32,
     pub(crate) block: bool,
+    pub(crate) leave_out: bool,
 }
 
 impl Default for Settings {
@@ -23,11 +24,12 @@ impl Default for Settings {
         Self {
             location: Template::parse(template::DEFAULT).expect("a constant that its tests read"),
             path: "live".to_owned(),
-            container: Container::FragmentedMp4,
+            format: Format::Always(Container::FragmentedMp4),
             segment_ms: 600_000,
             segment_bytes: 0,
             fragment_ms: 1000,
             block: false,
+            leave_out: false,
         }
     }
 }
@@ -64,12 +66,13 @@ impl Settings {
             }
             "format" => {
                 let text = text();
-                self.container = Container::from_name(&text)
-                    .ok_or_else(|| format!("{text} is none of fmp4, mp4, mkv, mpegts"))?;
+                self.format = Format::from_name(&text)
+                    .ok_or_else(|| format!("{text} is none of {}", Format::NAMES))?;
             }
             "segment-duration" => self.segment_ms = number(),
             "segment-size" => self.segment_bytes = value.get().unwrap_or_default(),
             "fragment-duration" => self.fragment_ms = number(),
+            "leave-out" => self.leave_out = value.get().unwrap_or_default(),
             _ => self.block = value.get().unwrap_or_default(),
         }
         Ok(())
@@ -79,10 +82,11 @@ impl Settings {
         match name {
             "location" => self.location.text().to_value(),
             "path" => self.path.to_value(),
-            "format" => self.container.name().to_value(),
+            "format" => self.format.name().to_value(),
             "segment-duration" => self.segment_ms.to_value(),
             "segment-size" => self.segment_bytes.to_value(),
             "fragment-duration" => self.fragment_ms.to_value(),
+            "leave-out" => self.leave_out.to_value(),
             _ => self.block.to_value(),
         }
     }
@@ -116,7 +120,11 @@ fn all() -> Vec<glib::ParamSpec> {
             template::DEFAULT,
         ),
         text("path", "What %p in location stands for", "live"),
-        text("format", "fmp4, mp4, mkv (webm where the codecs allow) or mpegts", "fmp4"),
+        text(
+            "format",
+            "fmp4, mp4, mkv (webm where the codecs allow), mpegts, or auto: fmp4, and mkv where a codec needs it",
+            "fmp4",
+        ),
         number(
             "segment-duration",
             "A segment ends at the first key frame after so many milliseconds",
@@ -137,8 +145,12 @@ fn all() -> Vec<glib::ParamSpec> {
             .blurb("When the disk is too slow, hold the source up (for files) instead of dropping (for live sources)")
             .mutable_ready()
             .build(),
+        glib::ParamSpecBoolean::builder("leave-out")
+            .blurb("Leave tracks out that the format does not take, and say so, instead of failing")
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-            .blurb("State, reason, file, and what was written and dropped")
+            .blurb("State, reason, file, tracks that are left out, and what was written and dropped")
             .read_only()
             .build(),
     ]

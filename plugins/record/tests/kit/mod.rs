@@ -29,6 +29,8 @@ pub(crate) fn both(video: &str, audio: &str, rate: u32, channels: u32, seconds: 
 /// One test's folder and format.
 pub(crate) struct Take {
     format: String,
+    /// What the last recording said of tracks that it left out.
+    left_out: std::cell::RefCell<Vec<String>>,
     root: tempfile::TempDir,
 }
 
@@ -39,6 +41,7 @@ impl Take {
         std::fs::create_dir(root.path().join("take")).unwrap();
         Self {
             format: format.to_owned(),
+            left_out: std::cell::RefCell::default(),
             root,
         }
     }
@@ -75,8 +78,17 @@ impl Take {
         let pipeline = self.pipeline(settings, sources);
         pipeline.set_state(gst::State::Playing).unwrap();
         let files = until_eos(&pipeline);
+        let stats: gst::Structure = pipeline.by_name("r").unwrap().property("stats");
+        let left_out: gst::Array = stats.get("left-out").unwrap();
+        let left_out = left_out.iter().map(|why| why.get().unwrap());
+        *self.left_out.borrow_mut() = left_out.collect();
         pipeline.set_state(gst::State::Null).unwrap();
         files
+    }
+
+    /// Gives why the last recording left tracks out.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        self.left_out.borrow().clone()
     }
 
     /// Gives the error of a source that cannot be recorded.

@@ -2,6 +2,9 @@
 
 use super::moment::{Calendar, Moment};
 
+#[cfg(test)]
+mod tests;
+
 /// The ending of a file that is not whole.
 pub const PART: &str = ".part";
 
@@ -172,6 +175,43 @@ impl Template {
             && copy.bytes().all(|byte| byte.is_ascii_digit())
     }
 
+    /// Says whether a segment of `path` could have the name of one of `other_path` under the template `other`.
+    pub fn shares(&self, path: &str, other: &Self, other_path: &str) -> bool {
+        let (one, two) = (self.shape(path), other.shape(other_path));
+        // The second segment that wants a name gets a number behind it.
+        let (short, long) = if one.len() <= two.len() {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        let fits = short.iter().zip(&long).all(|(one, two)| one.meets(*two));
+        let mut rest = long.iter().skip(short.len());
+        let numbered = match rest.next() {
+            None => true,
+            Some(first) => {
+                let digits: Vec<_> = rest.collect();
+                first.meets(Letter::Exactly('_'))
+                    && !digits.is_empty()
+                    && digits.iter().all(|digit| digit.meets(Letter::Digit))
+            }
+        };
+        fits && numbered
+    }
+
+    /// What each letter of a name can be.
+    fn shape(&self, path: &str) -> Vec<Letter> {
+        let exactly = |text: &str| text.chars().map(Letter::Exactly).collect::<Vec<_>>();
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => exactly(text),
+            Piece::Path => exactly(path),
+            Piece::Utc(Field::Offset) | Piece::Local(Field::Offset) => {
+                [vec![Letter::Sign], vec![Letter::Digit; 4]].concat()
+            }
+            Piece::Utc(field) | Piece::Local(field) => vec![Letter::Digit; digits(*field)],
+        });
+        pieces.flatten().collect()
+    }
+
     fn check(&self) -> Result<(), TemplateError> {
         if self.text.is_empty() || self.text.ends_with('/') {
             return Err(TemplateError::NoFile);
@@ -191,6 +231,31 @@ impl Template {
             }
         }
         Ok(())
+    }
+}
+
+/// What can stand at one place of a name.
+#[derive(Debug, Clone, Copy)]
+enum Letter {
+    Exactly(char),
+    Digit,
+    Sign,
+}
+
+impl Letter {
+    /// Whether both can be the same letter.
+    const fn meets(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Exactly(one), Self::Exactly(two)) => one == two,
+            (Self::Exactly(one), Self::Digit) | (Self::Digit, Self::Exactly(one)) => {
+                one.is_ascii_digit()
+            }
+            (Self::Exactly(one), Self::Sign) | (Self::Sign, Self::Exactly(one)) => {
+                matches!(one, '+' | '-')
+            }
+            (Self::Digit, Self::Digit) | (Self::Sign, Self::Sign) => true,
+            (Self::Digit, Self::Sign) | (Self::Sign, Self::Digit) => false,
+        }
     }
 }
 
@@ -230,101 +295,26 @@ fn shown(field: Field, at: Calendar, offset_secs: i32) -> String {
 }
 
 fn after_field(text: &str, field: Field) -> Option<&str> {
-    let (text, digits) = match field {
-        Field::Year => (text, 4),
-        Field::Micros => (text, 6),
-        Field::Offset => (text.strip_prefix(['+', '-'])?, 4),
-        Field::Month | Field::Day | Field::Hour | Field::Minute | Field::Second => (text, 2),
+    let text = match field {
+        Field::Offset => text.strip_prefix(['+', '-'])?,
+        Field::Year
+        | Field::Micros
+        | Field::Month
+        | Field::Day
+        | Field::Hour
+        | Field::Minute
+        | Field::Second => text,
     };
-    let (number, rest) = text.split_at_checked(digits)?;
+    let (number, rest) = text.split_at_checked(digits(field))?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then_some(rest)
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const START: Moment = Moment {
-        unix: Duration::new(1_795_930_971, 4_005_600),
-        offset_secs: -25_200,
-    };
-
-    #[test]
-    fn a_name_has_the_path_and_the_time_in_utc_or_local_time() {
-        for (template, want) in [
-            (DEFAULT, "door/2026-11-29T05-42-51-004005Z"),
-            (
-                "/srv/%p/%lY%lm%ld/%lH%lM%lS.%f%lz",
-                "/srv/door/20261128/224251.004005-0700",
-            ),
-            ("100%%_%Y%m%d%H%M%S%f%z", "100%_20261129054251004005+0000"),
-        ] {
-            let template = Template::parse(template).unwrap();
-            assert_eq!(template.name("door", START, 0), want);
-            assert_eq!(template.name("door", START, 2), format!("{want}_2"));
-        }
-    }
-
-    #[test]
-    fn a_template_that_cannot_work_is_refused_with_a_reason() {
-        for (template, want) in [
-            ("", "it names no file; for example %p/%Y-%m-%dT%H-%M-%S-%fZ"),
-            (
-                "a/",
-                "it names no file; for example %p/%Y-%m-%dT%H-%M-%S-%fZ",
-            ),
-            ("../%p", "it must not hold .. or a NUL"),
-            ("a\0b", "it must not hold .. or a NUL"),
-            (
-                "%p",
-                "it must tell segments apart: the year (%Y) is missing",
-            ),
-            (
-                "%Y%m%d%H%M%S",
-                "it must tell segments apart: the part of a second (%f) is missing",
-            ),
-        ] {
-            let error = Template::parse(template).unwrap_err();
-            assert_eq!(error.to_string(), want, "{template}");
-        }
-        for (template, letter) in [("%q", "q"), ("%lp", "lp"), ("a%", ""), ("%l%", "l%")] {
-            let error = Template::parse(template).unwrap_err();
-            assert_eq!(error, TemplateError::Unknown(letter.to_owned()));
-        }
-    }
-
-    #[test]
-    fn a_name_is_known_again_and_others_are_not() {
-        let template = Template::parse("/srv/%p/%Y%m%d/%H%M%S-%f%lz").unwrap();
-        let name = template.name("door", START, 0);
-        assert_eq!(template.folder("door"), "/srv/door");
-        for (name, want) in [
-            (name.clone(), true),
-            (template.name("door", START, 12), true),
-            (template.name("yard", START, 0), false),
-            (format!("{name}x"), false),
-            (format!("{name}_"), false),
-            (format!("{name}_1x"), false),
-            ("/srv/door/20261129/holiday".to_owned(), false),
-            (String::new(), false),
-        ] {
-            assert_eq!(template.owns("door", &name), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_folder_is_what_comes_before_the_first_time() {
-        for (template, want) in [
-            ("%Y%m%d%H%M%S%f", "."),
-            ("/%Y%m%d%H%M%S%f", "/"),
-            ("rec/%p-%Y%m%d%H%M%S%f", "rec/a"),
-            ("rec/%p/%Y/%m%d%H%M%S%f", "rec/a/b"),
-        ] {
-            let template = Template::parse(template).unwrap();
-            assert_eq!(template.folder("a/b"), want);
-        }
+/// How many digits a field has.
+const fn digits(field: Field) -> usize {
+    match field {
+        Field::Year | Field::Offset => 4,
+        Field::Micros => 6,
+        Field::Month | Field::Day | Field::Hour | Field::Minute | Field::Second => 2,
     }
 }
