@@ -53,12 +53,35 @@ pub fn explain(spec: &RouteSpec) -> String {
 }
 
 fn to_viewers(spec: &RouteSpec, default: &RouteSpec) -> String {
+    // The recorder has the tracks as they came: before the transcoder.
+    let (video, audio) = match spec.record {
+        Some(_) => ("tee name=v ! ", "tee name=a ! "),
+        None => ("", ""),
+    };
     format!(
-        "  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}{}  s.audio_0 ! sluicetranscode ! w.audio_0",
+        "  s.video_0 ! {video}sluicewhepsink name=w listen=127.0.0.1:8889 path={}{}{}  s.audio_0 ! {audio}sluicetranscode ! w.audio_0{}",
         spec.id,
         group(spec, default),
         forward(spec),
+        record(spec),
     )
+}
+
+fn record(spec: &RouteSpec) -> String {
+    let Some(record) = &spec.record else {
+        return String::new();
+    };
+    let mut text = format!(
+        "  sluicerecordsink name=r path={} location={} format={} segment-duration={}",
+        spec.id,
+        quoted(record.location.text()),
+        record.format.name(),
+        record.segment.as_millis(),
+    );
+    if record.segment_bytes > 0 {
+        write!(text, " segment-size={}", record.segment_bytes).unwrap_or_default();
+    }
+    text + " leave-out=true  v. ! r.video_0  a. ! r.audio_0"
 }
 
 /// Two elements, two listeners: publishers come to the port below the viewers'.
@@ -206,6 +229,27 @@ mod tests {
             explain(&spec),
             "gst-launch-1.0 sluicesrc name=s uri=test:  s.video_0 ! sluicewhepsink name=w listen=127.0.0.1:8889 path=door forward='<(string)\"https://***@b.example.org/studio/whip\">'  s.audio_0 ! sluicetranscode ! w.audio_0"
         );
+    }
+
+    #[test]
+    fn a_recording_has_the_tracks_as_they_came() {
+        let mut spec = spec(&["test:"]);
+        let location = "/rec/%p/%Y%m%d%H%M%S%f";
+        spec.record = Some(crate::RecordSpec {
+            location: sluice_core::record::Template::parse(location).unwrap(),
+            format: sluice_core::record::Format::Auto,
+            segment: std::time::Duration::from_secs(60),
+            segment_bytes: 0,
+        });
+        let line = explain(&spec);
+        for part in [
+            " s.video_0 ! tee name=v ! sluicewhepsink ",
+            " s.audio_0 ! tee name=a ! sluicetranscode ! w.audio_0 ",
+            " sluicerecordsink name=r path=door location=/rec/%p/%Y%m%d%H%M%S%f format=auto segment-duration=60000 leave-out=true ",
+            " v. ! r.video_0  a. ! r.audio_0",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
     }
 
     #[test]

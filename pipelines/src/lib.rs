@@ -5,6 +5,7 @@
 mod error;
 mod explain;
 mod graph;
+mod record;
 mod require;
 mod route;
 mod spec;
@@ -16,9 +17,12 @@ use std::sync::OnceLock;
 
 pub use error::{InitError, RouteError};
 pub use explain::explain;
+pub use record::{RecordStatus, Recorder};
 pub use require::{Missing, missing};
 pub use route::Route;
-pub use spec::{ForwardTarget, RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TransportSpec};
+pub use spec::{
+    ForwardTarget, RecordSpec, RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TransportSpec,
+};
 pub use state::{Event, RouteState};
 pub use thumbnail::{ThumbnailError, thumbnail};
 
@@ -33,10 +37,11 @@ pub fn init() -> Result<(), InitError> {
     static DONE: OnceLock<Result<(), InitError>> = OnceLock::new();
     DONE.get_or_init(|| {
         gst::init().map_err(|cause| InitError::Gstreamer(cause.to_string()))?;
-        let plugins: [(&'static str, Register); 3] = [
+        let plugins: [(&'static str, Register); 4] = [
             ("sluiceingest", gstsluiceingest::plugin_register_static),
             ("sluicecodec", gstsluicecodec::plugin_register_static),
             ("sluicewebrtc", gstsluicewebrtc::plugin_register_static),
+            ("sluicerecord", gstsluicerecord::plugin_register_static),
         ];
         for (plugin, register) in plugins {
             register().map_err(|_| InitError::Register { plugin })?;

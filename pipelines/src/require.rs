@@ -51,6 +51,15 @@ const PACKAGES: &[(&str, &str)] = &[
     ("audioconvert", BASE),
     ("audioresample", BASE),
     ("h264parse", BAD),
+    ("h265parse", BAD),
+    ("vp9parse", BAD),
+    ("aacparse", GOOD),
+    ("mpegaudioparse", GOOD),
+    ("filesink", "libgstreamer1.0-0"),
+    ("mp4mux", GOOD),
+    ("matroskamux", GOOD),
+    ("webmmux", GOOD),
+    ("mpegtsmux", BAD),
     ("rtspsrc", GOOD),
     ("udpsrc", GOOD),
     ("srtsrc", BAD),
@@ -94,6 +103,23 @@ const VIEWERS: (&str, &[&str]) = (
         "rtph264pay",
         "rtpopuspay",
         "opusenc",
+    ],
+);
+
+const RECORDINGS: (&str, &[&str]) = (
+    "a recording",
+    &[
+        "filesink",
+        "mp4mux",
+        "matroskamux",
+        "webmmux",
+        "mpegtsmux",
+        "h264parse",
+        "h265parse",
+        "vp9parse",
+        "av1parse",
+        "aacparse",
+        "mpegaudioparse",
     ],
 );
 
@@ -196,6 +222,9 @@ pub fn missing<'a>(routes: impl IntoIterator<Item = &'a RouteSpec>) -> Vec<Missi
         if route.publisher.is_some() {
             look(PUBLISHERS.0, PUBLISHERS.1);
         }
+        if route.record.is_some() {
+            look(RECORDINGS.0, RECORDINGS.1);
+        }
         for source in &route.sources {
             for (_, what, factories) in SOURCES
                 .iter()
@@ -219,6 +248,7 @@ mod tests {
             .flat_map(|(_, _, factories)| factories.iter())
             .chain(VIEWERS.1)
             .chain(PUBLISHERS.1)
+            .chain(RECORDINGS.1)
         {
             assert!(
                 PACKAGES.iter().any(|(name, _)| name == factory),

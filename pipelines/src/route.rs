@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::error::RouteError;
 use crate::graph::Graph;
+use crate::record::Recorder;
 use crate::spec::RouteSpec;
 use crate::state::{Event, RouteState};
 use crate::watch::Watch;
@@ -22,6 +23,7 @@ pub struct Route {
     viewers: Viewers,
     publishers: Option<Publishers>,
     forwards: Vec<Push>,
+    recorder: Option<Recorder>,
     watch: Arc<Watch>,
 }
 
@@ -40,6 +42,7 @@ impl Route {
             sink,
             publishers,
             forwards,
+            recorder,
         } = Graph::build(spec)?;
         let watch = Arc::new(Watch::new(events));
         if let Some(bus) = pipeline.bus() {
@@ -55,6 +58,7 @@ impl Route {
             viewers: sink.viewers(),
             publishers,
             forwards,
+            recorder,
             pipeline,
             watch,
         };
@@ -84,6 +88,12 @@ impl Route {
     #[must_use]
     pub fn forwards(&self) -> Vec<Push> {
         self.forwards.clone()
+    }
+
+    /// Gives what records the route, if that is wanted.
+    #[must_use]
+    pub fn recorder(&self) -> Option<Recorder> {
+        self.recorder.clone()
     }
 
     /// Says how the route is.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gstsluicewebrtc::{FanOut, Ice};
 use sluice_core::group::GroupLimits;
 use sluice_core::id::RouteId;
+use sluice_core::record::{Format, Template};
 use sluice_core::relay::Endpoint;
 use sluice_core::source::SourceUri;
 
@@ -42,8 +43,23 @@ pub struct RouteSpec {
     pub transport: TransportSpec,
     /// Servers that the route is pushed to, each by itself.
     pub forward: Vec<ForwardTarget>,
+    /// How the route is recorded, from its start on; `None`: it is not.
+    pub record: Option<RecordSpec>,
     /// Where sessions in which Sluice is the client learn this machine's outer address: `stun://host:port`.
     pub stun_server: Option<String>,
+}
+
+/// How a route is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordSpec {
+    /// What its files are called, from the root on.
+    pub location: Template,
+    /// What they are written as.
+    pub format: Format,
+    /// A segment ends at the first key frame after this long.
+    pub segment: Duration,
+    /// And after so many bytes; 0 is no limit.
+    pub segment_bytes: u64,
 }
 
 /// A server that a route is pushed to by WHIP.
@@ -74,6 +90,7 @@ impl RouteSpec {
             max_viewers: None,
             transport: TransportSpec::default(),
             forward: Vec::new(),
+            record: None,
             stun_server: None,
         }
     }

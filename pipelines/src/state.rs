@@ -104,6 +104,29 @@ pub enum Event {
         /// Why it does not run; one sentence, without secrets.
         reason: Option<String>,
     },
+    /// The recorder changed its state.
+    Recording {
+        /// What it is doing, in the API's word.
+        state: String,
+        /// Why it does not record; one sentence.
+        reason: Option<String>,
+        /// Why tracks are left out, a sentence each.
+        left_out: Vec<String>,
+    },
+    /// A recording's file is whole.
+    Recorded {
+        /// Its name.
+        file: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A file that an earlier run had not finished was dealt with.
+    Repaired {
+        /// Its new name.
+        file: String,
+        /// Whether what is left of it can be played.
+        playable: bool,
+    },
     /// An element warned; it goes on.
     Warned {
         /// One sentence, without secrets.

@@ -86,6 +86,22 @@ impl Watch {
                     reason: text("reason").map(|reason| redact(&reason).into_owned()),
                 });
             }
+            "sluice-record" => {
+                let text = |name| structure.get::<Option<String>>(name).ok().flatten();
+                self.tell(Event::Recording {
+                    state: text("state").unwrap_or_default(),
+                    reason: text("reason"),
+                    left_out: strings(structure, "left-out"),
+                });
+            }
+            "sluice-recorded" => self.tell(Event::Recorded {
+                file: structure.get("location").unwrap_or_default(),
+                bytes: structure.get("bytes").unwrap_or_default(),
+            }),
+            "sluice-repaired" => self.tell(Event::Repaired {
+                file: structure.get("location").unwrap_or_default(),
+                playable: structure.get("playable").unwrap_or_default(),
+            }),
             "sluice-tracks" => {
                 let tracks = strings(structure, "skipped");
                 if !tracks.is_empty() {
@@ -203,7 +219,7 @@ fn distribute_latency(message: &gst::Message) {
 }
 
 /// Reads a list of strings, whichever of GStreamer's two list types holds it.
-fn strings(structure: &gst::StructureRef, field: &str) -> Vec<String> {
+pub(crate) fn strings(structure: &gst::StructureRef, field: &str) -> Vec<String> {
     let Ok(value) = structure.value(field) else {
         return Vec::new();
     };

@@ -1,7 +1,7 @@
 //! The gateway under test: the built `sluice` binary as a child process.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub struct GatewayOptions {
     webrtc: String,
     text: Option<String>,
     netns: Option<Netns>,
+    recordings: Option<PathBuf>,
 }
 
 /// The first port of media of this process's gateways. Tests run side by side: each process takes a range of its own.
@@ -93,6 +94,13 @@ impl GatewayOptions {
         self
     }
 
+    /// Sets the folder of recordings.
+    #[must_use]
+    pub fn recordings(mut self, folder: &Path) -> Self {
+        self.recordings = Some(folder.to_owned());
+        self
+    }
+
     /// Takes this text as the whole config file.
     #[must_use]
     pub fn yaml_text(mut self, text: &str) -> Self {
@@ -108,8 +116,11 @@ impl GatewayOptions {
         let base = media_port();
         let range = self.udp_range.unwrap_or(400);
         let top = self.top.as_deref().unwrap_or(OPEN);
+        let record = self.recordings.as_ref().map_or_else(String::new, |folder| {
+            format!("record: {{dir: {}}}\n", folder.display())
+        });
         format!(
-            "listen: \":0\"\n{top}\nwebrtc:\n  udp: \":{base}\"\n  udp_range: {range}\n{}paths:\n{}",
+            "listen: \":0\"\n{top}\n{record}webrtc:\n  udp: \":{base}\"\n  udp_range: {range}\n{}paths:\n{}",
             self.webrtc, self.paths
         )
     }
@@ -193,7 +204,7 @@ impl Gateway {
     }
 
     /// The folder of its config file, for files that the config names.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 

@@ -25,6 +25,7 @@ pub mod proc;
 pub mod process;
 pub mod publisher;
 pub mod raw;
+pub mod recordings;
 pub mod signalling;
 mod srtp;
 pub mod stamp;

@@ -137,6 +137,9 @@ pub fn main() -> ExitCode {
             {
                 return fail(WRONG_USE, &error.to_string());
             }
+            if let Err(sentences) = config.check_folders() {
+                return fail(WRONG_USE, &sentences);
+            }
             let count = config.paths.len();
             let plural = if count == 1 { "" } else { "s" };
             say(&format!(

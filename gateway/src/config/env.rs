@@ -25,6 +25,13 @@ const PATH_KEYS: &[PathKey] = &[
     ("TLS_PIN", |path| &mut path.tls.pin),
     ("GROUP_BYTES", |path| &mut path.group.bytes),
     ("GROUP_SPAN", |path| &mut path.group.span),
+    ("RECORD", |path| &mut path.record.on),
+    ("RECORD_LOCATION", |path| &mut path.record.keys.location),
+    ("RECORD_FORMAT", |path| &mut path.record.keys.format),
+    ("RECORD_SEGMENT", |path| &mut path.record.keys.segment),
+    ("RECORD_SEGMENT_SIZE", |path| {
+        &mut path.record.keys.segment_size
+    }),
     ("PUBLISHER_SECOND", |path| &mut path.publisher.second),
     ("PUBLISHER_ABSENT", |path| &mut path.publisher.absent),
 ];
@@ -47,6 +54,7 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "WEBRTC_UDP_RANGE" => set(&mut raw.webrtc.udp_range, entry),
             "WEBRTC_TRANSPORT" => set(&mut raw.webrtc.transport, entry),
             "WEBRTC_FAN_OUT" => set(&mut raw.webrtc.fan_out, entry),
+            "RECORD_DIR" => set(&mut raw.record.dir, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
                 let hosts = entry.value.split(',').map(|host| Entry {

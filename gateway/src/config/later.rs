@@ -11,16 +11,12 @@ const REMOVE: &str = "remove it";
 /// Sorted by where they stand in a config: top level, `webrtc`, paths.
 pub(super) const LATER: &[Later] = &[
     Later {
-        key: "record",
-        remedy: REMOVE,
-    },
-    Later {
         key: "playback",
         remedy: REMOVE,
     },
     Later {
         key: "metrics",
-        remedy: "read /api/v1/paths",
+        remedy: "read /metrics, which needs no key",
     },
     Later {
         key: "api",

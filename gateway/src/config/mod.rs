@@ -17,7 +17,9 @@ mod publisher;
 mod raw;
 mod raw_access;
 mod raw_forward;
+mod raw_record;
 mod read;
+mod record;
 mod secret;
 mod server;
 #[cfg(test)]
@@ -114,6 +116,14 @@ impl Config {
         }
     }
 
+    /// Says which folder of recordings cannot be written to, if one cannot. It is tried with a file that is removed at once.
+    ///
+    /// # Errors
+    /// One sentence for each path.
+    pub fn check_folders(&self) -> Result<(), String> {
+        record::check_folders(&self.paths)
+    }
+
     /// Makes the config of `sluice play`: one path that starts at once.
     #[must_use]
     pub fn single(listen: Listen, access: AccessConfig, mut path: PathConfig) -> Self {
@@ -155,6 +165,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
     let transport = transport::convert(&raw.webrtc, errors);
     only_for_paths(&raw.defaults, errors);
+    let recordings = record::folder(&raw.record, errors);
     if raw.paths.is_empty() {
         errors.push(ConfigError::new(
             &Place::Elsewhere,
@@ -166,13 +177,14 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let paths = raw
         .paths
         .iter()
-        .filter_map(|(name, entry)| path::convert(name, entry, &raw.defaults, errors))
+        .filter_map(|(name, entry)| path::convert(name, entry, &raw.defaults, &recordings, errors))
         .map(|mut path| {
             path.spec.transport = transport.clone();
             path.spec.stun_server = stun_server(&ice_servers);
             (path.spec.id.clone(), path)
         })
         .collect();
+    record::check_shared(raw, &paths, errors);
     Config {
         listen,
         tls,

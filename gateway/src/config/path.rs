@@ -9,7 +9,7 @@ use sluice_pipelines::{RouteSpec, RtspTransport, SecondPublisher};
 
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawPath, RawSource, Text};
-use super::{forward, publisher, secret, units};
+use super::{forward, publisher, record, secret, units};
 
 /// A path: its route, and when that runs.
 #[derive(Debug, Clone)]
@@ -58,6 +58,7 @@ pub(super) fn convert(
     name: &str,
     raw: &Entry<Option<RawPath>>,
     defaults: &RawPath,
+    recordings: &Path,
     errors: &mut Vec<ConfigError>,
 ) -> Option<PathConfig> {
     let key = format!("paths.{name}");
@@ -115,7 +116,13 @@ pub(super) fn convert(
     .apply(&path, &mut config);
     if let Some(raw) = &path.forward {
         config.spec.forward = forward::convert(&key, raw, errors);
-        always_runs(&key, &path, errors);
+        always_runs(&key, &path, "forward", errors);
+        config.on_demand = false;
+    }
+    config.spec.record =
+        record::convert(&key, (&defaults.record, &path.record), recordings, errors);
+    if config.spec.record.is_some() {
+        always_runs(&key, &path, "record", errors);
         config.on_demand = false;
     }
     if is_published {
@@ -126,15 +133,15 @@ pub(super) fn convert(
     Some(config)
 }
 
-/// A path that is pushed has somebody who wants it at all times.
-fn always_runs(key: &str, raw: &RawPath, errors: &mut Vec<ConfigError>) {
+/// A path that is pushed or recorded has somebody who wants it at all times.
+fn always_runs(key: &str, raw: &RawPath, why: &str, errors: &mut Vec<ConfigError>) {
     let on_demand = raw.on_demand.as_ref().filter(|entry| entry.value == "true");
     if let Some(entry) = on_demand {
         errors.push(
             ConfigError::new(
                 &entry.place,
                 format!("{key}.on_demand"),
-                "does not go with `forward`, which needs the source at all times",
+                format!("does not go with `{why}`, which needs the source at all times"),
                 "remove it",
             )
             .value(&entry.value),

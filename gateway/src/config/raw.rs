@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 use super::error::Place;
 use super::raw_access::{RawAuth, RawIceServer, RawServerTls};
 use super::raw_forward::RawForwards;
+use super::raw_record::{RawRecord, RawRecordings};
 
 /// A value and where it was written. `Debug` shows only where: the value may be a secret.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ pub(super) struct RawConfig {
     pub(super) cors: Option<RawList>,
     pub(super) auth: Option<Entry<RawAuth>>,
     pub(super) webrtc: RawWebrtc,
+    pub(super) record: RawRecordings,
     pub(super) defaults: RawPath,
     /// A path that is written as `name:` and nothing more is `None`.
     pub(super) paths: BTreeMap<String, Entry<Option<RawPath>>>,
@@ -84,6 +86,7 @@ pub(super) struct RawPath {
     pub(super) group: RawGroup,
     pub(super) publisher: RawPublisher,
     pub(super) forward: Option<RawForwards>,
+    pub(super) record: RawRecord,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -263,10 +263,10 @@ fn is_refused(text: &str, parts: &[&str]) {
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
     for (key, text) in [
-        ("record", "record: {dir: /var/lib}\n"),
+        ("playback", "playback: {dir: /var/lib}\n"),
         (
-            "record",
-            "paths:\n  a:\n    source: rtsp://h/1\n    record: {segment: 10m}\n",
+            "transcode",
+            "paths:\n  a:\n    source: rtsp://h/1\n    transcode: {video: h264}\n",
         ),
     ] {
         let refusal = refusal(text);

@@ -22,6 +22,7 @@ mod cors;
 mod error;
 mod ice;
 mod listen;
+mod metrics;
 mod pages;
 mod refused;
 mod serve;
@@ -56,6 +57,7 @@ pub fn router(
         .route("/_sluice/index.css", get(pages::style))
         .route("/_sluice/index.js", get(pages::script))
         .route("/healthz", get(api::health))
+        .route("/metrics", get(metrics::text))
         .route("/api/v1/paths", get(api::paths))
         .route("/api/v1/paths/{path}", get(api::path))
         .route("/{path}/thumbnail.jpg", get(thumbnail::jpeg))

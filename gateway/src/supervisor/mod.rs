@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 
 mod lifecycle;
+pub mod metrics;
 mod path;
 mod paths;
+mod recording;
 
 pub use paths::{PathView, Paths, unknown};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gstsluicewebrtc::{Publishers, Push, ViewerEvent, Viewers};
 use sluice_core::id::RouteId;
 use sluice_core::problem::Problem;
-use sluice_pipelines::{Event, Route, RouteError, RouteState};
+use sluice_pipelines::{Event, Recorder, Route, RouteError, RouteState};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,8 @@ pub(super) struct Snapshot {
     pub(super) publishers: Option<Publishers>,
     /// Where it is pushed to.
     pub(super) forwards: Vec<Push>,
+    /// What records it.
+    pub(super) recorder: Option<Recorder>,
     /// Every track of the source has its pad: who joins earlier might get pictures without sound.
     pub(super) complete: bool,
     /// When the source began to play.
@@ -170,6 +172,10 @@ impl PathTask {
                 log_forward(&target, &state, reason.as_deref());
                 return;
             }
+            Event::Recording { .. } | Event::Recorded { .. } | Event::Repaired { .. } => {
+                super::recording::log(&event);
+                return;
+            }
         }
         let Some(Running { route, .. }) = &self.running else {
             return;
@@ -272,6 +278,7 @@ impl PathTask {
             viewers: route.map(Route::viewers),
             publishers: route.and_then(Route::publishers),
             forwards: route.map(Route::forwards).unwrap_or_default(),
+            recorder: route.and_then(Route::recorder),
             complete,
             playing_since,
         });

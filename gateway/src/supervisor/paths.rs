@@ -8,9 +8,10 @@ use gstsluicewebrtc::http::{self, Directory};
 use gstsluicewebrtc::{Publishers, Push, Viewers};
 use serde_json::{Value, json};
 use sluice_core::problem::Problem;
-use sluice_pipelines::RouteState;
+use sluice_pipelines::{RecordStatus, Recorder, RouteState};
 use tokio::sync::{oneshot, watch};
 
+use super::metrics::{self, Figure};
 use super::path::{Command, Handle, Snapshot};
 use crate::config::AbsentPublisher;
 
@@ -82,8 +83,20 @@ impl Paths {
             // For who reads the API, not for every viewer's page.
             let forwards: Vec<_> = snapshot.forwards.iter().map(forward).collect();
             object.insert("forward".to_owned(), json!(forwards));
+            let record = snapshot.recorder.as_ref().map(Recorder::status);
+            object.insert("record".to_owned(), json!(record.as_ref().map(recording)));
         }
         Some(value)
+    }
+
+    /// Gives what `/metrics` shows.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figure> {
+        let of_path = |(path, handle): (&String, &Handle)| {
+            let recorder = handle.snapshot.borrow().recorder.clone()?;
+            Some(metrics::of_recorder(path, &recorder.status()))
+        };
+        self.handles.iter().filter_map(of_path).flatten().collect()
     }
 
     /// Describes every path.
@@ -278,6 +291,19 @@ fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
         "tracks": tracks,
         "viewers": snapshot.viewers.as_ref().map_or(0, Viewers::count),
         "uptime_s": snapshot.playing_since.map(|since| now.duration_since(since).as_secs()),
+    })
+}
+
+fn recording(status: &RecordStatus) -> Value {
+    json!({
+        "state": status.state,
+        "reason": status.reason,
+        "file": status.file,
+        "left_out": status.left_out,
+        "frames": status.frames,
+        "bytes": status.bytes,
+        "dropped": status.dropped,
+        "segments": status.segments,
     })
 }
 

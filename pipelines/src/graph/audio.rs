@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 
 use super::{add, link as link_pads, request, static_pad};
 
-/// Links an audio track. The Opus rendition has its pad from the start; whether the track can also go
+/// Links an audio track, and gives the tee that it goes through. The Opus rendition has its pad from the start; whether the track can also go
 /// out as it came is known with its caps, and may change at a redial.
 pub(super) fn link(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     number: u32,
     sink: &WhepSink,
-) -> Result<(), glib::BoolError> {
+) -> Result<gst::Element, glib::BoolError> {
     let tee = add(pipeline, "tee")?;
     let transcode = add(pipeline, "sluicetranscode")?;
     // A rendition's number is its place in the order of preference: G.711 as it came is before its Opus.
@@ -37,7 +37,8 @@ pub(super) fn link(
         }
         gst::PadProbeReturn::Ok
     });
-    link_pads(pad, &static_pad(&tee, "sink")?)
+    link_pads(pad, &static_pad(&tee, "sink")?)?;
+    Ok(tee)
 }
 
 /// The way around the transcoder.
@@ -81,7 +82,7 @@ fn is_g711(caps: &gst::CapsRef) -> bool {
         .is_some_and(|s| matches!(s.name().as_str(), "audio/x-mulaw" | "audio/x-alaw"))
 }
 
-fn branch(tee: &gst::Element) -> Result<gst::Pad, glib::BoolError> {
+pub(super) fn branch(tee: &gst::Element) -> Result<gst::Pad, glib::BoolError> {
     tee.request_pad_simple("src_%u")
         .ok_or_else(|| glib::bool_error!("tee takes no more branches"))
 }

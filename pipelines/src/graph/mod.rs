@@ -1,13 +1,16 @@
 //! Elements into a route. The only place that links one stage to the next.
 
 mod audio;
+mod record;
 
 use gst::glib;
 use gst::prelude::*;
 use gstsluicewebrtc::{Publishers, Push, Target, WhepSink, WhipSrc};
+use sluice_core::Kind;
 use sluice_core::source::SourceUri;
 
 use crate::error::RouteError;
+use crate::record::Recorder;
 use crate::require::package_of;
 use crate::spec::{RouteSpec, TransportSpec};
 
@@ -20,6 +23,8 @@ pub(crate) struct Graph {
     pub(crate) publishers: Option<Publishers>,
     /// The targets that the route is pushed to, in the config's order.
     pub(crate) forwards: Vec<Push>,
+    /// What records the route, where that is wanted.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 impl Graph {
@@ -46,13 +51,15 @@ impl Graph {
         pipeline
             .add_many([&source, sink.upcast_ref()])
             .map_err(refused)?;
+        let recorder = record::make_recorder(spec, &pipeline)?;
+        let recording = recorder.clone();
         let ends = (pipeline.downgrade(), sink.downgrade());
         source.connect_pad_added(move |source, pad| {
             // Both are gone only when the route is being taken down.
             let (Some(pipeline), Some(sink)) = (ends.0.upgrade(), ends.1.upgrade()) else {
                 return;
             };
-            if let Err(error) = link_track(&pipeline, pad, &sink) {
+            if let Err(error) = link_track(&pipeline, pad, &sink, recording.as_ref()) {
                 gst::element_error!(
                     source,
                     gst::CoreError::Pad,
@@ -65,6 +72,7 @@ impl Graph {
             sink,
             publishers,
             forwards,
+            recorder,
         })
     }
 }
@@ -155,17 +163,29 @@ fn targets(spec: &RouteSpec) -> Vec<Target> {
     targets.collect()
 }
 
-/// Links one track: video as it is, audio through `sluicetranscode`, G.711 both ways.
+/// Links one track: video as it is, audio through `sluicetranscode`, G.711 both ways; and both as they came to the
+/// recorder.
 fn link_track(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &WhepSink,
+    recorder: Option<&Recorder>,
 ) -> Result<(), glib::BoolError> {
     let name = pad.name();
-    match name.strip_prefix("audio_") {
-        Some(number) => audio::link(pipeline, pad, number.parse().unwrap_or_default(), sink),
-        None => link(pad, &request(sink, "video_%u")?),
-    }
+    let (kind, tee) = match (name.strip_prefix("audio_"), recorder) {
+        (Some(number), _) => {
+            let number = number.parse().unwrap_or_default();
+            (Kind::Audio, audio::link(pipeline, pad, number, sink)?)
+        }
+        (None, None) => return link(pad, &request(sink, "video_%u")?),
+        (None, Some(_)) => {
+            let tee = add(pipeline, "tee")?;
+            link(&audio::branch(&tee)?, &request(sink, "video_%u")?)?;
+            link(pad, &static_pad(&tee, "sink")?)?;
+            (Kind::Video, tee)
+        }
+    };
+    recorder.map_or(Ok(()), |recorder| record::link(recorder, kind, &tee))
 }
 
 fn make(spec: &RouteSpec, factory: &str) -> Result<gst::Element, RouteError> {

@@ -22,6 +22,7 @@ mod peers;
 mod presets;
 mod publish;
 mod publishers;
+mod record;
 mod redial;
 mod relay;
 mod restart;

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "gst-plugin-sluiceingest",
             "gst-plugin-sluicecodec",
             "gst-plugin-sluicewebrtc",
+            "gst-plugin-sluicerecord",
         ],
     ),
     (

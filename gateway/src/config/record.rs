@@ -1,0 +1,404 @@
+//! `record`: which paths are recorded, and into which files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use sluice_core::id::RouteId;
+use sluice_core::record::{Format, Template, template};
+use sluice_pipelines::RecordSpec;
+
+use super::error::{ConfigError, Place};
+use super::path::PathConfig;
+use super::raw::{Entry, RawConfig, Text};
+use super::raw_record::{RawRecord, RawRecordings};
+use super::units;
+
+/// Where recordings are when nothing is said.
+const FOLDER: &str = "/var/lib/sluice/recordings";
+/// A segment is as long as this when nothing is said.
+const SEGMENT: Duration = Duration::from_mins(10);
+/// A day in one file: the longest segment.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Smaller segments would be one for each group of pictures.
+const SMALLEST: usize = 1_000_000;
+
+/// Gives the folder that locations begin in.
+pub(super) fn folder(raw: &RawRecordings, errors: &mut Vec<ConfigError>) -> PathBuf {
+    let Some(entry) = &raw.dir else {
+        return PathBuf::from(FOLDER);
+    };
+    let path = Path::new(&entry.value);
+    let escapes = path.components().any(|part| part == Component::ParentDir);
+    match std::path::absolute(path) {
+        Ok(folder) if !escapes => tidy(&folder),
+        Ok(_) | Err(_) => {
+            let error = ConfigError::new(
+                &entry.place,
+                "record.dir",
+                "is no folder's name without `..`",
+                format!("write one such as {FOLDER}"),
+            );
+            errors.push(error.value(&entry.value));
+            PathBuf::from(FOLDER)
+        }
+    }
+}
+
+/// Turns what `defaults` and the path say into the typed form; `None` if the path is not recorded.
+pub(super) fn convert(
+    key: &str,
+    (defaults, path): (&RawRecord, &RawRecord),
+    folder: &Path,
+    errors: &mut Vec<ConfigError>,
+) -> Option<RecordSpec> {
+    let mut reading = Reading { key, errors };
+    let on = reading.of(
+        "record",
+        (&defaults.on, &path.on),
+        units::switch,
+        "write true, false, or keys such as {segment: 10m}",
+    )?;
+    let (above, own) = (&defaults.keys, &path.keys);
+    let spec = RecordSpec {
+        location: reading.location((&above.location, &own.location), folder)?,
+        format: reading
+            .of(
+                "record.format",
+                (&above.format, &own.format),
+                Format::from_name,
+                &format!("write one of {}", Format::NAMES),
+            )
+            .unwrap_or_default(),
+        segment: reading
+            .of(
+                "record.segment",
+                (&above.segment, &own.segment),
+                segment,
+                "write a duration from 1s to 24h, such as 10m",
+            )
+            .unwrap_or(SEGMENT),
+        segment_bytes: reading
+            .of(
+                "record.segment_size",
+                (&above.segment_size, &own.segment_size),
+                segment_size,
+                "write a size from 1MB up, such as 500MB",
+            )
+            .unwrap_or_default(),
+    };
+    on.then_some(spec)
+}
+
+struct Reading<'a> {
+    key: &'a str,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Reading<'_> {
+    /// The path's own value, else that of `defaults`; and what errors call it.
+    fn chosen<'a>(
+        &self,
+        name: &str,
+        (above, own): (&'a Text, &'a Text),
+    ) -> Option<(String, &'a Entry<String>)> {
+        let of = |prefix: &str| format!("{prefix}.{name}");
+        match (own, above) {
+            (Some(own), _) => Some((of(self.key), own)),
+            (None, Some(above)) => Some((of("defaults"), above)),
+            (None, None) => None,
+        }
+    }
+
+    fn of<T>(
+        &mut self,
+        name: &str,
+        values: (&Text, &Text),
+        parse: fn(&str) -> Option<T>,
+        remedy: &str,
+    ) -> Option<T> {
+        let (key, entry) = self.chosen(name, values)?;
+        let parsed = parse(&entry.value);
+        if parsed.is_none() {
+            let error = ConfigError::new(&entry.place, key, "cannot be used", remedy);
+            self.errors.push(error.value(&entry.value));
+        }
+        parsed
+    }
+
+    fn location(&mut self, values: (&Text, &Text), folder: &Path) -> Option<Template> {
+        let chosen = self.chosen("record.location", values);
+        let text = match &chosen {
+            Some((_, entry)) => entry.value.as_str(),
+            None => template::DEFAULT,
+        };
+        // By itself first: what is wrong with it is said of what was written.
+        let parsed = Template::parse(text).and_then(|_| Template::parse(&within(folder, text)));
+        match (parsed, chosen) {
+            (Ok(template), _) => Some(template),
+            (Err(wrong), Some((key, entry))) => {
+                let problem = format!("cannot be used: {wrong}");
+                let error = ConfigError::new(&entry.place, key, problem, "");
+                self.errors.push(error.value(&entry.value));
+                None
+            }
+            // The default is good in any folder.
+            (Err(_), None) => None,
+        }
+    }
+}
+
+/// A location from the root on. A percent sign of the folder's name is none of the template's.
+fn within(folder: &Path, location: &str) -> String {
+    let path = if location.starts_with('/') {
+        tidy(Path::new(location))
+    } else {
+        let folder = folder.to_string_lossy().replace('%', "%%");
+        tidy(&Path::new(&folder).join(location))
+    };
+    let slash = if location.ends_with('/') { "/" } else { "" };
+    format!("{}{slash}", path.to_string_lossy())
+}
+
+/// One spelling for each folder, so that two paths that mean the same files are found out.
+fn tidy(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
+}
+
+fn segment(text: &str) -> Option<Duration> {
+    units::duration(text).filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time))
+}
+
+fn segment_size(text: &str) -> Option<u64> {
+    let bytes = units::bytes(text).filter(|bytes| *bytes >= SMALLEST)?;
+    u64::try_from(bytes).ok()
+}
+
+/// Refuses two paths whose files could have the same name.
+pub(super) fn check_shared(
+    raw: &RawConfig,
+    paths: &BTreeMap<RouteId, PathConfig>,
+    errors: &mut Vec<ConfigError>,
+) {
+    let recorded = paths
+        .iter()
+        .filter_map(|(id, path)| Some((id, &path.spec.record.as_ref()?.location)));
+    let recorded: Vec<_> = recorded.collect();
+    for (index, (id, location)) in recorded.iter().enumerate() {
+        let other = recorded
+            .iter()
+            .take(index)
+            .find(|(other, theirs)| location.shares(id.as_str(), theirs, other.as_str()));
+        if let Some((other, _)) = other {
+            errors.push(ConfigError::new(
+                &place(raw, id),
+                format!("paths.{id}.record.location"),
+                format!("could give a file the name of one of the path {other}"),
+                "write %p into it, which stands for the path",
+            ));
+        }
+    }
+}
+
+/// Where a path's location was written, or else what switches its recording on.
+fn place(raw: &RawConfig, id: &RouteId) -> Place {
+    let path = raw.paths.get(id.as_str());
+    let own = path
+        .and_then(|path| path.value.as_ref())
+        .map(|path| &path.record);
+    let above = &raw.defaults.record;
+    let entries = [
+        own.and_then(|own| own.keys.location.as_ref()),
+        above.keys.location.as_ref(),
+        own.and_then(|own| own.on.as_ref()),
+        above.on.as_ref(),
+    ];
+    let entry = entries.into_iter().flatten().next();
+    entry.map(|entry| entry.place.clone()).unwrap_or_default()
+}
+
+/// Tries every folder of recordings.
+pub(super) fn check_folders(paths: &BTreeMap<RouteId, PathConfig>) -> Result<(), String> {
+    let wrong = paths.iter().filter_map(|(id, path)| {
+        let record = path.spec.record.as_ref()?;
+        let folder = PathBuf::from(record.location.folder(id.as_str()));
+        let cause = try_folder(&folder).err()?;
+        Some(format!(
+            "`paths.{id}.record`: {} cannot be written to ({cause}); let the user of this process write there, or name another folder as `record.dir`.",
+            folder.display()
+        ))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
+}
+
+/// Writes a file into the folder, or into the nearest one above it that exists, and removes it. Even root may not write
+/// everywhere, so that nothing less than trying tells.
+fn try_folder(folder: &Path) -> io::Result<()> {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    let there = there.ok_or(io::ErrorKind::NotFound)?;
+    let file = there.join(format!(".sluice-check-{}", std::process::id()));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&file)?;
+    fs::remove_file(&file)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, PathConfig};
+
+    fn config(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let parsed = Config::parse("sluice.yaml", text, &environment);
+        parsed.map_err(|errors| errors.to_string())
+    }
+
+    fn door(record: &str) -> Result<PathConfig, String> {
+        let text = format!("paths:\n  door:\n    source: 'test:'\n    record: {record}\n");
+        config(&text, &[]).map(|config| config.paths.into_values().next().unwrap())
+    }
+
+    #[test]
+    fn a_switch_or_keys() {
+        assert_eq!(door("false").unwrap().spec.record, None);
+        let path = door("true").unwrap();
+        assert!(!path.on_demand);
+        let record = path.spec.record.unwrap();
+        assert_eq!(
+            record.location.text(),
+            "/var/lib/sluice/recordings/%p/%Y-%m-%dT%H-%M-%S-%fZ"
+        );
+        assert_eq!(record.format.name(), "auto");
+        assert_eq!((record.segment.as_secs(), record.segment_bytes), (600, 0));
+        let keys =
+            "{location: 'a//%p/./%Y%m%d%H%M%S%f', format: mkv, segment: 5s, segment_size: 1MB}";
+        let record = door(keys).unwrap().spec.record.unwrap();
+        assert_eq!(
+            record.location.text(),
+            "/var/lib/sluice/recordings/a/%p/%Y%m%d%H%M%S%f"
+        );
+        assert_eq!(record.format.name(), "mkv");
+        assert_eq!(
+            (record.segment.as_secs(), record.segment_bytes),
+            (5, 1_000_000)
+        );
+    }
+
+    #[test]
+    fn a_paths_own_key_wins_over_defaults_and_a_variable_over_both() {
+        let text = "
+record: {dir: '/srv/100%'}
+defaults: {record: {segment: 1m, format: mkv}}
+paths:
+  a: {source: 'test:'}
+  b: {source: 'test:', record: {segment: 2m}}
+  c: {source: 'test:', record: false}
+  d: {source: 'test:'}
+";
+        let variables = [
+            ("SLUICE_PATHS_D_RECORD_SEGMENT", "3m"),
+            ("SLUICE_PATHS_C_RECORD_FORMAT", "mp4"),
+        ];
+        let config = config(text, &variables).unwrap();
+        let seen = config.paths.values().map(|path| {
+            let record = path.spec.record.as_ref();
+            record.map(|record| (record.segment.as_secs(), record.format.name()))
+        });
+        let want = [
+            Some((60, "mkv")),
+            Some((120, "mkv")),
+            None,
+            Some((180, "mkv")),
+        ];
+        assert_eq!(seen.collect::<Vec<_>>(), want);
+        let a = config.paths.values().next().unwrap();
+        let location = &a.spec.record.as_ref().unwrap().location;
+        assert_eq!(location.folder("a"), "/srv/100%/a");
+    }
+
+    #[test]
+    fn mistakes_are_one_sentence_each_with_their_line() {
+        for (record, want) in [
+            (
+                "perhaps",
+                "sluice.yaml:4: `paths.door.record: perhaps` cannot be used; write true, false, or keys such as {segment: 10m}.",
+            ),
+            (
+                "{format: avi}",
+                "sluice.yaml:4: `paths.door.record.format: avi` cannot be used; write one of auto, fmp4, mp4, mkv, mpegts.",
+            ),
+            (
+                "{segment: 10}",
+                "sluice.yaml:4: `paths.door.record.segment: 10` cannot be used; write a duration from 1s to 24h, such as 10m.",
+            ),
+            (
+                "{segment_size: 10kB}",
+                "sluice.yaml:4: `paths.door.record.segment_size: 10kB` cannot be used; write a size from 1MB up, such as 500MB.",
+            ),
+            (
+                "{location: '%p'}",
+                "sluice.yaml:4: `paths.door.record.location: %p` cannot be used: it must tell segments apart: the year (%Y) is missing.",
+            ),
+            (
+                "{segmnt: 10m}",
+                "sluice.yaml:4: `segmnt` is not a key that Sluice knows; did you mean `segment`.",
+            ),
+            (
+                "true\n    on_demand: true",
+                "sluice.yaml:5: `paths.door.on_demand: true` does not go with `record`, which needs the source at all times; remove it.",
+            ),
+        ] {
+            assert_eq!(door(record).unwrap_err(), want, "{record}");
+        }
+    }
+
+    #[test]
+    fn two_paths_that_could_write_the_same_files_are_refused() {
+        let text = "
+defaults: {record: {location: /srv/%Y%m%d%H%M%S%f}}
+paths:
+  a: {source: 'test:'}
+  b: {source: 'test:'}
+  c: {source: 'test:', record: {location: /srv/./%p%Y%m%d%H%M%S%f}}
+  d: {source: 'test:', record: {location: /srv//c%Y%m%d%H%M%S%f}}
+";
+        assert_eq!(
+            config(text, &[]).unwrap_err(),
+            "sluice.yaml:2: `paths.b.record.location` could give a file the name of one of the path a; write %p into it, which stands for the path.\n\
+             sluice.yaml:7: `paths.d.record.location` could give a file the name of one of the path c; write %p into it, which stands for the path."
+        );
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_files_is_found_by_trying_and_left_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("rec");
+        let text = format!(
+            "record: {{dir: {}}}\npaths: {{a: {{source: 'test:', record: true}}}}\n",
+            folder.display()
+        );
+        let config = config(&text, &[]).unwrap();
+        assert_eq!(config.check_folders(), Ok(()));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        std::fs::write(&folder, "a file in its place").unwrap();
+        let refusal = config.check_folders().unwrap_err();
+        let begins = format!(
+            "`paths.a.record`: {}/a cannot be written to (",
+            folder.display()
+        );
+        assert!(refusal.starts_with(&begins), "{refusal}");
+    }
+}

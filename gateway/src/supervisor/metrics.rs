@@ -1,0 +1,76 @@
+//! What `/metrics` says of the paths.
+
+use sluice_pipelines::RecordStatus;
+
+/// A metric's name, its type, and what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// As Prometheus calls it.
+    pub name: &'static str,
+    /// `gauge` or `counter`.
+    pub kind: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+}
+
+/// Every metric, in the order in which they are written.
+pub const METRICS: &[Metric] = &[
+    Metric {
+        name: "sluice_recording_state",
+        kind: "gauge",
+        help: "1 for the state that the path's recorder is in: idle, recording, dropping or failed.",
+    },
+    Metric {
+        name: "sluice_recording_bytes_total",
+        kind: "counter",
+        help: "Bytes of frames written since the path's route started.",
+    },
+    Metric {
+        name: "sluice_recording_frames_total",
+        kind: "counter",
+        help: "Frames written since the path's route started.",
+    },
+    Metric {
+        name: "sluice_recording_dropped_frames_total",
+        kind: "counter",
+        help: "Frames not written since the path's route started: the disk was full, gone or too slow, or no key frame had come yet.",
+    },
+    Metric {
+        name: "sluice_recording_segments_total",
+        kind: "counter",
+        help: "Files finished since the path's route started.",
+    },
+];
+
+/// One value of a metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// The metric's.
+    pub name: &'static str,
+    /// Names and values.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: u64,
+}
+
+/// Gives the figures of one recorder.
+pub(super) fn of_recorder(path: &str, status: &RecordStatus) -> Vec<Figure> {
+    let path = || ("path", path.to_owned());
+    let counters = [
+        ("sluice_recording_bytes_total", status.bytes),
+        ("sluice_recording_frames_total", status.frames),
+        ("sluice_recording_dropped_frames_total", status.dropped),
+        ("sluice_recording_segments_total", status.segments),
+    ];
+    let state = Figure {
+        name: "sluice_recording_state",
+        labels: vec![path(), ("state", status.state.clone())],
+        value: 1,
+    };
+    let counters = counters.into_iter().map(|(name, value)| Figure {
+        name,
+        labels: vec![path()],
+        value,
+    });
+    std::iter::once(state).chain(counters).collect()
+}

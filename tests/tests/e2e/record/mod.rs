@@ -1,0 +1,200 @@
+//! Recording: what came in is in files that others play, and no disk disturbs who watches.
+
+mod disks;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sluice_tests::camera::Camera;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::process::our_binary;
+use sluice_tests::publisher::{Publisher, PublisherOptions};
+use sluice_tests::recordings::{self, Disk, Probe, Track};
+use sluice_tests::viewer::rtp::Payload;
+use sluice_tests::viewer::{ViewerOptions, Viewers};
+use tempfile::TempDir;
+
+use crate::secs;
+
+/// A key frame each second.
+const CAMERA: &str = "--key-interval 1 --size 640x360";
+
+/// A gateway that records this camera as `cam`.
+fn recording(camera: &Camera, folder: &Path, record: &str) -> Gateway {
+    let keys = [
+        ("source", camera.url()),
+        ("rtsp_transport", "tcp"),
+        ("record", record),
+    ];
+    GatewayOptions::new()
+        .recordings(folder)
+        .path_with("cam", &keys)
+        .start()
+}
+
+fn wait_segments(gateway: &Gateway, count: u64) -> Value {
+    gateway.wait_path("cam", secs(30), |path| {
+        path["record"]["segments"].as_u64() >= Some(count)
+    })
+}
+
+fn wait_recording(gateway: &Gateway, state: &str) -> Value {
+    gateway.wait_path("cam", secs(15), |path| path["record"]["state"] == state)
+}
+
+/// Ends the gateway; then every file is whole, and everybody can play it.
+fn all_whole(gateway: &mut Gateway, folder: &Path, ending: &str) -> Vec<Probe> {
+    let status = gateway.terminate(secs(10));
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    let files = recordings::files(folder);
+    let probes = files.iter().map(|file| {
+        let name = file.to_string_lossy();
+        assert!(name.ends_with(ending), "{files:?}");
+        recordings::decodes(file);
+        recordings::probe(file)
+    });
+    probes.collect()
+}
+
+fn video(probe: &Probe) -> &Track {
+    probe.video.as_ref().expect("it has pictures")
+}
+
+fn audio(probe: &Probe) -> &Track {
+    probe.audio.as_ref().expect("it has sound")
+}
+
+#[test]
+fn a_camera_is_recorded_as_it_comes_while_somebody_watches() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(&format!("{CAMERA} --audio aac"));
+    let mut gateway = recording(&camera, folder.path(), "{segment: 2s}");
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    let path = wait_segments(&gateway, 2);
+    viewer.wait_frames(30, secs(10));
+    assert_eq!(path["record"]["state"], "recording", "{path:#}");
+    assert_eq!(path["on_demand"], false, "{path:#}");
+    let metrics = gateway.get("metrics").body;
+    for line in [
+        "sluice_recording_state{path=\"cam\",state=\"recording\"} 1\n",
+        "sluice_recording_segments_total{path=\"cam\"} ",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+
+    let files = all_whole(&mut gateway, folder.path(), ".mp4");
+    assert!(files.len() >= 3, "{files:?}");
+    for (number, file) in files.iter().enumerate() {
+        let (video, audio) = (video(file), audio(file));
+        assert_eq!(
+            (video.codec.as_str(), audio.codec.as_str()),
+            ("h264", "aac")
+        );
+        assert!(video.key, "{file:?}");
+        // Nothing is missing within a file, and the sound is as long as the pictures.
+        assert!(video.longest_step() < 0.1, "{file:?}");
+        assert!(audio.longest_step() < 0.1, "{file:?}");
+        assert!((video.span() - audio.span()).abs() < 0.3, "{file:?}");
+        // The last one was cut short by the end.
+        if number + 1 < files.len() {
+            assert!((1.9..3.2).contains(&video.span()), "{file:?}");
+        }
+    }
+}
+
+#[test]
+fn g711_is_recorded_as_it_came_in_a_container_that_takes_it() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(&format!("{CAMERA} --audio pcma"));
+    let mut gateway = recording(&camera, folder.path(), "{segment: 1s}");
+    wait_segments(&gateway, 1);
+    let files = all_whole(&mut gateway, folder.path(), ".mkv");
+    assert_eq!(video(&files[0]).codec, "h264");
+    assert_eq!(audio(&files[0]).codec, "pcm_alaw");
+}
+
+#[test]
+fn a_track_that_no_container_takes_is_said_and_the_rest_is_recorded() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(&format!("{CAMERA} --audio l16"));
+    let mut gateway = recording(&camera, folder.path(), "{segment: 1s}");
+    let path = wait_segments(&gateway, 1);
+    assert_eq!(
+        path["record"]["left_out"][0], "L16 cannot be recorded; no format takes it",
+        "{path:#}"
+    );
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    viewer.wait_audio(50, secs(10));
+    let files = all_whole(&mut gateway, folder.path(), ".mp4");
+    assert!(files[0].audio.is_none(), "{files:?}");
+    assert!(video(&files[0]).times.len() >= 25, "{files:?}");
+}
+
+#[test]
+fn publishers_are_recorded_in_the_codecs_that_they_send() {
+    for (codec, ending, name) in [
+        (Payload::H264, ".mp4", "h264"),
+        (Payload::Vp8, ".webm", "vp8"),
+        (Payload::Vp9, ".mp4", "vp9"),
+    ] {
+        let folder = TempDir::new().expect("a folder");
+        let mut gateway = GatewayOptions::new()
+            .recordings(folder.path())
+            .path_with("cam", &[("source", "publisher"), ("record", "true")])
+            .start();
+        gateway.wait_state("cam", "waiting", secs(10));
+        let options = PublisherOptions {
+            video: Some(codec),
+            size: (640, 360),
+            ..PublisherOptions::default()
+        };
+        let publisher = Publisher::start(&gateway.whip("cam"), &options);
+        gateway.wait_path("cam", secs(20), |path| {
+            path["record"]["frames"].as_u64() >= Some(200)
+        });
+        drop(publisher);
+        let files = all_whole(&mut gateway, folder.path(), ending);
+        let file = &files[0];
+        let (video, audio) = (video(file), audio(file));
+        assert_eq!((video.codec.as_str(), audio.codec.as_str()), (name, "opus"));
+        assert!(video.key && video.times.len() >= 30, "{file:?}");
+        // How far its encoder was when it left is the publisher's own affair.
+        assert!((video.times[0] - audio.times[0]).abs() < 0.1, "{file:?}");
+        assert!(audio.times.len() >= 50, "{file:?}");
+    }
+}
+
+#[test]
+fn check_refuses_a_folder_that_takes_no_files() {
+    let disk = Disk::of_kilobytes(100);
+    disk.read_only(true);
+    let folder = disk.folder().display().to_string();
+    let config = TempDir::new().expect("a folder");
+    let file = config.path().join("sluice.yaml");
+    let yaml =
+        format!("record: {{dir: {folder}}}\npaths: {{cam: {{source: 'test:', record: true}}}}\n");
+    std::fs::write(&file, yaml).expect("a config");
+    let check = || {
+        let output = Command::new(our_binary("sluice"))
+            .arg("check")
+            .arg(&file)
+            .output()
+            .expect("sluice runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, said) = check();
+    assert_eq!(code, Some(2), "{said}");
+    let begins = format!("`paths.cam.record`: {folder}/cam cannot be written to (Read-only");
+    assert!(said.starts_with(&begins), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    disk.read_only(false);
+    assert_eq!(check(), (Some(0), String::new()));
+    assert!(recordings::files(disk.folder()).is_empty());
+}
