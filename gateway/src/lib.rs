@@ -5,4 +5,5 @@ pub mod config;
 pub mod control;
 pub mod observe;
 pub mod password;
+pub mod recordings;
 pub mod supervisor;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sluice_core::source::SourceUri;
 
-use crate::spec::{RouteSpec, RtspTransport, SecondPublisher, TransportSpec};
+use crate::spec::{RecordSpec, RouteSpec, RtspTransport, SecondPublisher, TransportSpec};
 
 /// Writes the line; secrets are masked, so a source with a password needs it put back by hand.
 #[must_use]
@@ -54,7 +54,7 @@ pub fn explain(spec: &RouteSpec) -> String {
 
 fn to_viewers(spec: &RouteSpec, default: &RouteSpec) -> String {
     // The recorder has the tracks as they came: before the transcoder.
-    let (video, audio) = match spec.record {
+    let (video, audio) = match recorded(spec) {
         Some(_) => ("tee name=v ! ", "tee name=a ! "),
         None => ("", ""),
     };
@@ -67,8 +67,12 @@ fn to_viewers(spec: &RouteSpec, default: &RouteSpec) -> String {
     )
 }
 
+fn recorded(spec: &RouteSpec) -> Option<&RecordSpec> {
+    spec.record.as_ref().filter(|record| record.starts)
+}
+
 fn record(spec: &RouteSpec) -> String {
-    let Some(record) = &spec.record else {
+    let Some(record) = recorded(spec) else {
         return String::new();
     };
     let mut text = format!(
@@ -235,11 +239,12 @@ mod tests {
     fn a_recording_has_the_tracks_as_they_came() {
         let mut spec = spec(&["test:"]);
         let location = "/rec/%p/%Y%m%d%H%M%S%f";
-        spec.record = Some(crate::RecordSpec {
+        spec.record = Some(RecordSpec {
             location: sluice_core::record::Template::parse(location).unwrap(),
             format: sluice_core::record::Format::Auto,
             segment: std::time::Duration::from_secs(60),
             segment_bytes: 0,
+            starts: true,
         });
         let line = explain(&spec);
         for part in [

@@ -1,20 +1,29 @@
 //! What records a route, as the gateway sees it.
 
-use gst::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
 
+use gst::glib;
+use gst::prelude::*;
+use parking_lot::Mutex;
+
+use crate::error::RouteError;
+use crate::graph::Branches;
 use crate::watch::strings;
 
-/// Asks a route's recorder how it is.
+/// Starts and stops a route's recorder, and says how it is. All clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    sink: gst::Element,
+    branches: Arc<Branches>,
+    /// One start or stop at a time: each takes several steps.
+    turn: Arc<Mutex<()>>,
 }
 
 /// How a recorder is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordStatus {
-    /// In one word: `idle` (no key frame has come yet), `recording`, `dropping` (the disk is too slow) or `failed` (it is tried
-    /// again by itself).
+    /// In one word: `off`, `idle` (no key frame has come yet), `recording`, `dropping` (the disk is too slow) or `failed` (it is
+    /// tried again by itself).
     pub state: String,
     /// Why it does not record; one sentence.
     pub reason: Option<String>,
@@ -22,7 +31,7 @@ pub struct RecordStatus {
     pub file: Option<String>,
     /// Why tracks are left out, a sentence each.
     pub left_out: Vec<String>,
-    /// Frames written since the route started.
+    /// Frames written since the recording started.
     pub frames: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -32,19 +41,55 @@ pub struct RecordStatus {
     pub segments: u64,
 }
 
+impl Default for RecordStatus {
+    fn default() -> Self {
+        Self {
+            state: "off".to_owned(),
+            reason: None,
+            file: None,
+            left_out: Vec::new(),
+            frames: 0,
+            bytes: 0,
+            dropped: 0,
+            segments: 0,
+        }
+    }
+}
+
 impl Recorder {
-    pub(crate) const fn new(sink: gst::Element) -> Self {
-        Self { sink }
+    pub(crate) fn new(branches: Arc<Branches>) -> Self {
+        Self {
+            branches,
+            turn: Arc::default(),
+        }
     }
 
-    pub(crate) const fn sink(&self) -> &gst::Element {
-        &self.sink
+    pub(crate) fn branches(&self) -> &Branches {
+        &self.branches
+    }
+
+    /// Starts to record with the next key frame; nothing happens if it records already. May block for some milliseconds.
+    ///
+    /// # Errors
+    /// When an element is missing, or the route is gone.
+    pub fn start(&self) -> Result<(), RouteError> {
+        let _turn = self.turn.lock();
+        self.branches.begin()
+    }
+
+    /// Ends the recording, and waits until its file is whole: as long as the disk takes.
+    pub fn stop(&self) {
+        let _turn = self.turn.lock();
+        self.branches.end();
     }
 
     /// Says how it is. Does not block.
     #[must_use]
     pub fn status(&self) -> RecordStatus {
-        let stats: gst::Structure = self.sink.property("stats");
+        let Some(sink) = self.branches.sink() else {
+            return RecordStatus::default();
+        };
+        let stats: gst::Structure = sink.property("stats");
         let text = |name| stats.get::<Option<String>>(name).ok().flatten();
         let number = |name| stats.get::<u64>(name).unwrap_or_default();
         RecordStatus {
@@ -58,4 +103,15 @@ impl Recorder {
             segments: number("segments"),
         }
     }
+}
+
+/// Says how far local time is from UTC at a time since 1970, in seconds.
+#[must_use]
+pub fn local_offset(unix: Duration) -> i32 {
+    let seconds = i64::try_from(unix.as_secs()).unwrap_or_default();
+    let local = glib::DateTime::from_unix_local(seconds);
+    let offset = local
+        .map(|local| local.utc_offset().as_seconds())
+        .unwrap_or_default();
+    i32::try_from(offset).unwrap_or_default()
 }

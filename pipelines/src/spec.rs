@@ -43,7 +43,7 @@ pub struct RouteSpec {
     pub transport: TransportSpec,
     /// Servers that the route is pushed to, each by itself.
     pub forward: Vec<ForwardTarget>,
-    /// How the route is recorded, from its start on; `None`: it is not.
+    /// How the route is recorded; `None`: it cannot be.
     pub record: Option<RecordSpec>,
     /// Where sessions in which Sluice is the client learn this machine's outer address: `stun://host:port`.
     pub stun_server: Option<String>,
@@ -60,6 +60,8 @@ pub struct RecordSpec {
     pub segment: Duration,
     /// And after so many bytes; 0 is no limit.
     pub segment_bytes: u64,
+    /// It begins with the route; otherwise when [`crate::Recorder::start`] is called.
+    pub starts: bool,
 }
 
 /// A server that a route is pushed to by WHIP.

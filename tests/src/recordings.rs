@@ -34,6 +34,9 @@ pub fn decodes(file: &Path) {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(file)
+        // In the file's own units of time: ffmpeg would guess a frame rate, and complain of what does not fit it, which
+        // cameras do not in their first second.
+        .args(["-fps_mode", "passthrough", "-enc_time_base", "-1"])
         .args(["-f", "null", "-"])
         .output()
         .expect("ffmpeg is installed");

@@ -121,7 +121,12 @@ pub(super) fn convert(
     }
     config.spec.record =
         record::convert(&key, (&defaults.record, &path.record), recordings, errors);
-    if config.spec.record.is_some() {
+    if config
+        .spec
+        .record
+        .as_ref()
+        .is_some_and(|record| record.starts)
+    {
         always_runs(&key, &path, "record", errors);
         config.on_demand = false;
     }

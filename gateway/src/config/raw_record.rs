@@ -28,6 +28,7 @@ pub(super) struct RawRecord {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecordKeys {
+    pub(super) when: Text,
     pub(super) location: Text,
     pub(super) format: Text,
     pub(super) segment: Text,

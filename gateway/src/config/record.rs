@@ -63,6 +63,18 @@ pub(super) fn convert(
     )?;
     let (above, own) = (&defaults.keys, &path.keys);
     let spec = RecordSpec {
+        starts: reading
+            .of(
+                "record.when",
+                (&above.when, &own.when),
+                |text| match text {
+                    "always" => Some(true),
+                    "asked" => Some(false),
+                    _ => None,
+                },
+                "write always, or asked (by the API)",
+            )
+            .unwrap_or(true),
         location: reading.location((&above.location, &own.location), folder)?,
         format: reading
             .of(
@@ -277,6 +289,10 @@ mod tests {
         let path = door("true").unwrap();
         assert!(!path.on_demand);
         let record = path.spec.record.unwrap();
+        assert!(record.starts);
+        let asked = door("{when: asked}").unwrap();
+        assert!(asked.on_demand);
+        assert!(!asked.spec.record.unwrap().starts);
         assert_eq!(
             record.location.text(),
             "/var/lib/sluice/recordings/%p/%Y-%m-%dT%H-%M-%S-%fZ"
@@ -339,6 +355,10 @@ paths:
             (
                 "{format: avi}",
                 "sluice.yaml:4: `paths.door.record.format: avi` cannot be used; write one of auto, fmp4, mp4, mkv, mpegts.",
+            ),
+            (
+                "{when: never}",
+                "sluice.yaml:4: `paths.door.record.when: never` cannot be used; write always, or asked (by the API).",
             ),
             (
                 "{segment: 10}",

@@ -1,4 +1,4 @@
-//! `/api/v1` and `/healthz`: reading only.
+//! `/api/v1/paths` and `/healthz`: reading only.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -29,6 +29,6 @@ pub(super) async fn path(
     Ok(fresh(value))
 }
 
-fn fresh(value: serde_json::Value) -> Response {
+pub(super) fn fresh(value: serde_json::Value) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(value)).into_response()
 }

@@ -8,12 +8,13 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use sluice_core::IceSource;
 use sluice_core::problem::Problem;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::recordings::Archive;
 use crate::supervisor::Paths;
 
 mod access;
@@ -24,6 +25,7 @@ mod ice;
 mod listen;
 mod metrics;
 mod pages;
+mod recordings;
 mod refused;
 mod serve;
 mod signalling;
@@ -60,10 +62,15 @@ pub fn router(
         .route("/metrics", get(metrics::text))
         .route("/api/v1/paths", get(api::paths))
         .route("/api/v1/paths/{path}", get(api::path))
+        .route("/api/v1/paths/{path}/record/start", post(recordings::start))
+        .route("/api/v1/paths/{path}/record/stop", post(recordings::stop))
+        .route("/api/v1/recordings", get(recordings::all))
+        .route("/api/v1/recordings/{path}", get(recordings::of_path))
         .route("/{path}/thumbnail.jpg", get(thumbnail::jpeg))
         .with_state(Control {
             paths: Arc::clone(paths),
             thumbnails: Arc::default(),
+            archive: Arc::default(),
         });
     let players = gstsluicewebrtc::http::router(
         Arc::clone(paths) as Arc<dyn gstsluicewebrtc::http::Directory>
@@ -89,6 +96,7 @@ pub fn router(
 struct Control {
     paths: Arc<Paths>,
     thumbnails: Arc<thumbnail::Thumbnails>,
+    archive: Arc<Archive>,
 }
 
 async fn nothing_here() -> Response {

@@ -38,6 +38,8 @@ pub(super) struct Lifecycle {
     /// `None` for a route that always runs.
     idle_stop: Option<Duration>,
     state: State,
+    /// It is recorded: that nobody watches is no reason to stop.
+    held: bool,
     /// When the route stops if nobody watches until then.
     idle_at: Option<Instant>,
     watching: usize,
@@ -49,6 +51,7 @@ impl Lifecycle {
         Self {
             idle_stop,
             state: State::Stopped,
+            held: false,
             idle_at: None,
             watching: 0,
             wait: FIRST_WAIT,
@@ -72,6 +75,23 @@ impl Lifecycle {
         }
         self.state = State::Up { since: now };
         Some(Action::Start)
+    }
+
+    /// The path is recorded from here on: it starts if it does not run, and stays.
+    pub(super) fn hold(&mut self, now: Instant) -> Option<Action> {
+        self.held = true;
+        self.idle_at = None;
+        if self.state != State::Stopped {
+            return None;
+        }
+        self.state = State::Up { since: now };
+        Some(Action::Start)
+    }
+
+    /// The recording has ended, and `count` viewers are there.
+    pub(super) fn release(&mut self, count: usize, now: Instant) {
+        self.held = false;
+        self.on_viewers(count, now);
     }
 
     /// Viewers came or went: `count` are there.
@@ -133,7 +153,7 @@ impl Lifecycle {
     }
 
     fn arm(&mut self, now: Instant, at_least: Duration) {
-        if let Some(idle_stop) = self.idle_stop {
+        if let Some(idle_stop) = self.idle_stop.filter(|_| !self.held) {
             let at = now + idle_stop.max(at_least);
             self.idle_at = Some(self.idle_at.map_or(at, |before| before.max(at)));
         }
@@ -160,6 +180,27 @@ mod tests {
         assert_eq!(life.handle_timeout(start + S(69)), None);
         assert_eq!(life.handle_timeout(start + S(70)), Some(Action::Stop));
         assert_eq!(life.on_open(start + S(71)), Some(Action::Start));
+    }
+
+    #[test]
+    fn a_path_that_is_recorded_stays_until_that_ends_and_nobody_watches() {
+        let start = Instant::now();
+        let mut life = Lifecycle::new(Some(S(10)));
+        life.on_open(start);
+        assert_eq!(life.hold(start), None);
+        life.on_viewers(0, start + S(1));
+        assert_eq!(life.poll_timeout(), None);
+        life.release(1, start + S(2));
+        assert_eq!(life.poll_timeout(), None);
+        life.on_viewers(0, start + S(3));
+        assert_eq!(life.handle_timeout(start + S(13)), Some(Action::Stop));
+
+        assert_eq!(life.hold(start + S(20)), Some(Action::Start));
+        life.on_broken(true, start + S(21));
+        let again = life.poll_timeout().unwrap();
+        assert_eq!(life.handle_timeout(again), Some(Action::Start));
+        life.release(0, again);
+        assert_eq!(life.poll_timeout(), Some(again + S(10)));
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub(super) enum Command {
     Open {
         reply: oneshot::Sender<Result<Viewers, Problem>>,
     },
+    /// Record, or do not.
+    Record {
+        on: bool,
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
 }
 
 /// How a path is, for whoever asks.
@@ -57,6 +62,7 @@ pub(super) struct Handle {
 }
 
 pub(super) struct PathTask {
+    /// What `record.starts` says in it is changed by whoever starts and stops recordings.
     config: PathConfig,
     cancel: CancellationToken,
     commands: mpsc::Receiver<Command>,
@@ -117,6 +123,12 @@ impl PathTask {
             match self.next().await {
                 Wake::Cancelled => break,
                 Wake::Command(Command::Open { reply }) => self.on_open(reply).await,
+                Wake::Command(Command::Record { on, reply }) => {
+                    let done = self.on_record(on).await;
+                    if reply.send(done).is_err() {
+                        tracing::debug!("whoever asked is gone");
+                    }
+                }
                 Wake::Route(event) => self.on_route(event).await,
                 Wake::Viewer(event) => self.on_viewer(event),
                 Wake::Timeout => {
@@ -154,6 +166,29 @@ impl PathTask {
         if reply.send(answer).is_err() {
             tracing::debug!("whoever asked is gone");
         }
+    }
+
+    /// Starts or ends the recording; when this returns, its file is whole.
+    async fn on_record(&mut self, on: bool) -> Result<(), Problem> {
+        let Some(record) = &mut self.config.spec.record else {
+            return Err(super::recording::not_configured());
+        };
+        let changes = std::mem::replace(&mut record.starts, on) != on;
+        let recorder = self.running.as_ref().and_then(|one| one.route.recorder());
+        let done = match recorder {
+            Some(recorder) if changes => super::recording::switch(recorder, on).await,
+            Some(_) | None => Ok(()),
+        };
+        if !on {
+            let count = self.running.as_ref();
+            let count = count.map_or(0, |running| running.route.viewers().count());
+            self.lifecycle.release(count, Instant::now());
+            return done;
+        }
+        // A route that is started by this records from its first key frame on.
+        let action = self.lifecycle.hold(Instant::now());
+        self.act(action).await;
+        done
     }
 
     async fn on_route(&mut self, event: Event) {

@@ -8,11 +8,12 @@ use gstsluicewebrtc::http::{self, Directory};
 use gstsluicewebrtc::{Publishers, Push, Viewers};
 use serde_json::{Value, json};
 use sluice_core::problem::Problem;
-use sluice_pipelines::{RecordStatus, Recorder, RouteState};
+use sluice_pipelines::{RecordSpec, Recorder, RouteState};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{self, Figure};
 use super::path::{Command, Handle, Snapshot};
+use super::recording;
 use crate::config::AbsentPublisher;
 
 /// A viewer whose source is not there is asked to come back after this long, when nothing better is known.
@@ -84,7 +85,10 @@ impl Paths {
             let forwards: Vec<_> = snapshot.forwards.iter().map(forward).collect();
             object.insert("forward".to_owned(), json!(forwards));
             let record = snapshot.recorder.as_ref().map(Recorder::status);
-            object.insert("record".to_owned(), json!(record.as_ref().map(recording)));
+            object.insert(
+                "record".to_owned(),
+                json!(record.as_ref().map(recording::describe)),
+            );
         }
         Some(value)
     }
@@ -108,6 +112,36 @@ impl Paths {
             .filter_map(|path| self.describe(path))
             .collect();
         json!({ "paths": paths })
+    }
+
+    /// Starts or ends the recording of a path; when it has ended, its file is whole.
+    ///
+    /// # Errors
+    /// When there is no such path, or its config does not say how it is recorded.
+    pub async fn record(&self, path: &str, on: bool) -> Result<(), Problem> {
+        let handle = self.handles.get(path).ok_or_else(|| unknown(path))?;
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Record { on, reply };
+        let sent = handle.commands.send(command).await;
+        sent.map_err(|_| going_down())?;
+        answer.await.map_err(|_| going_down())?
+    }
+
+    /// Gives the paths that are or can be recorded.
+    pub fn recorded(&self) -> impl Iterator<Item = &str> {
+        let handles = self.handles.iter();
+        let recorded = handles.filter(|(_, handle)| handle.config.spec.record.is_some());
+        recorded.map(|(path, _)| path.as_str())
+    }
+
+    /// Says how a path is recorded, if it is or can be.
+    ///
+    /// # Errors
+    /// When there is no such path, or it is never recorded.
+    pub fn record_spec(&self, path: &str) -> Result<&RecordSpec, Problem> {
+        let handle = self.handles.get(path).ok_or_else(|| unknown(path))?;
+        let spec = handle.config.spec.record.as_ref();
+        spec.ok_or_else(|| Problem::new(404, "This path is not recorded."))
     }
 
     async fn join_route(&self, path: &str) -> Result<Viewers, Problem> {
@@ -291,19 +325,6 @@ fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
         "tracks": tracks,
         "viewers": snapshot.viewers.as_ref().map_or(0, Viewers::count),
         "uptime_s": snapshot.playing_since.map(|since| now.duration_since(since).as_secs()),
-    })
-}
-
-fn recording(status: &RecordStatus) -> Value {
-    json!({
-        "state": status.state,
-        "reason": status.reason,
-        "file": status.file,
-        "left_out": status.left_out,
-        "frames": status.frames,
-        "bytes": status.bytes,
-        "dropped": status.dropped,
-        "segments": status.segments,
     })
 }
 

@@ -1,6 +1,46 @@
-//! What people should hear of recordings.
+//! Recordings that are started and stopped, and what people should hear of them.
 
-use sluice_pipelines::Event;
+use sluice_core::problem::Problem;
+use sluice_pipelines::{Event, RecordStatus, Recorder};
+
+/// Says why nobody can start a path's recording.
+pub(super) fn not_configured() -> Problem {
+    Problem::new(
+        409,
+        "The config does not say how this path is recorded; add `record: {when: asked}` to it.",
+    )
+}
+
+/// Starts or ends a recording of a route that runs.
+pub(super) async fn switch(recorder: Recorder, on: bool) -> Result<(), Problem> {
+    // Elements are made, or a file is finished: not in an async thread.
+    let done = tokio::task::spawn_blocking(move || {
+        if on {
+            recorder.start()
+        } else {
+            recorder.stop();
+            Ok(())
+        }
+    });
+    match done.await {
+        Ok(done) => done.map_err(|error| Problem::new(500, format!("{error}."))),
+        Err(_panicked) => Err(Problem::new(500, "The recorder failed; its log says why.")),
+    }
+}
+
+/// Describes a recorder as the API does.
+pub(super) fn describe(status: &RecordStatus) -> serde_json::Value {
+    serde_json::json!({
+        "state": status.state,
+        "reason": status.reason,
+        "file": status.file,
+        "left_out": status.left_out,
+        "frames": status.frames,
+        "bytes": status.bytes,
+        "dropped": status.dropped,
+        "segments": status.segments,
+    })
+}
 
 /// Logs what a recorder tells; nothing for other events.
 pub(super) fn log(event: &Event) {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod open;
+mod recordings;
 mod signed_in;
 mod sites;
 mod support;

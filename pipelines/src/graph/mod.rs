@@ -3,6 +3,8 @@
 mod audio;
 mod record;
 
+pub(crate) use record::Branches;
+
 use gst::glib;
 use gst::prelude::*;
 use gstsluicewebrtc::{Publishers, Push, Target, WhepSink, WhipSrc};
@@ -185,7 +187,7 @@ fn link_track(
             (Kind::Video, tee)
         }
     };
-    recorder.map_or(Ok(()), |recorder| record::link(recorder, kind, &tee))
+    recorder.map_or(Ok(()), |recorder| recorder.branches().add(kind, &tee))
 }
 
 fn make(spec: &RouteSpec, factory: &str) -> Result<gst::Element, RouteError> {

@@ -85,7 +85,7 @@ fn shift_track(
 }
 
 /// Gives the insides of all boxes of a kind that lie next to each other in a range.
-fn find(data: &[u8], range: Range<usize>, kind: &[u8; 4]) -> Vec<Range<usize>> {
+pub(super) fn find(data: &[u8], range: Range<usize>, kind: &[u8; 4]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = range.start;
     while let Some(head) = data.get(at..range.end).and_then(<[u8]>::first_chunk::<8>) {

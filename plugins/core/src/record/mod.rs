@@ -1,7 +1,9 @@
 //! Recording: what files are called, where they end, what is kept of a broken one, which go first.
 
 pub mod container;
+pub mod contents;
 pub mod cut;
+pub mod files;
 pub mod format;
 pub mod fragments;
 pub mod merge;
@@ -12,6 +14,7 @@ pub mod retry;
 pub mod template;
 
 pub use container::Container;
+pub use contents::{Contents, contents};
 pub use cut::{Cutter, Limits, Verdict};
 pub use format::Format;
 pub use merge::Merge;

@@ -84,7 +84,7 @@ fn boxes<E>(len: u64, mut read: impl FnMut(u64) -> Result<Vec<u8>, E>) -> Result
     })
 }
 
-fn box_head(head: &[u8]) -> Option<([u8; 4], u64)> {
+pub(super) fn box_head(head: &[u8]) -> Option<([u8; 4], u64)> {
     let (short, rest) = head.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first_chunk::<4>()?;
     let size = match u32::from_be_bytes(*short) {
@@ -139,7 +139,7 @@ fn elements<E>(len: u64, mut read: impl FnMut(u64) -> Result<Vec<u8>, E>) -> Res
     })
 }
 
-fn element_id(head: &[u8]) -> Option<(u32, usize)> {
+pub(super) fn element_id(head: &[u8]) -> Option<(u32, usize)> {
     let first = *head.first()?;
     let length = first.leading_zeros() as usize + 1;
     let bytes = head.get(..length).filter(|_| length <= 4)?;
@@ -150,7 +150,7 @@ fn element_id(head: &[u8]) -> Option<(u32, usize)> {
 }
 
 /// The size, or none for "unknown", and how many bytes say so.
-fn element_size(head: &[u8]) -> Option<(Option<u64>, usize)> {
+pub(super) fn element_size(head: &[u8]) -> Option<(Option<u64>, usize)> {
     let first = *head.first()?;
     let length = first.leading_zeros() as usize + 1;
     let bytes = head.get(..length).filter(|_| length <= 8)?;

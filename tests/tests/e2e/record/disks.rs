@@ -1,28 +1,11 @@
 //! Disks that are full or let nobody write: who watches sees nothing of it.
 
-use std::time::Duration;
-
 use sluice_tests::camera::Camera;
 use sluice_tests::recordings::{self, Disk};
-use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
+use sluice_tests::viewer::Viewers;
 
-use super::{CAMERA, all_whole, recording, wait_recording, wait_segments};
+use super::{CAMERA, Pair, all_whole, recording, wait_recording, wait_segments};
 use crate::secs;
-
-/// Every frame came, and none was late.
-fn undisturbed(viewer: &Viewer) {
-    viewer.wait_frames(30, secs(5));
-    let counts = viewer.counts();
-    assert_eq!(counts.video.lost, 0, "{counts:?}");
-    assert!(
-        counts.longest_step < Duration::from_millis(70),
-        "{counts:?}"
-    );
-    assert!(
-        counts.longest_gap < Duration::from_millis(500),
-        "{counts:?}"
-    );
-}
 
 #[test]
 fn a_full_disk_is_said_and_used_again_within_5_seconds_of_its_space() {
@@ -30,14 +13,14 @@ fn a_full_disk_is_said_and_used_again_within_5_seconds_of_its_space() {
     let camera = Camera::with(&format!("{CAMERA} --bitrate 3000"));
     let mut gateway = recording(&camera, disk.folder(), "{segment: 1s}");
     let viewers = Viewers::new();
-    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    let pair = Pair::watch(&gateway, &viewers);
     let path = wait_recording(&gateway, "failed");
     let reason = path["record"]["reason"].as_str().unwrap_or_default();
     assert!(reason.ends_with(": the disk is full"), "{path:#}");
     let metrics = gateway.get("metrics").body;
     let line = "sluice_recording_state{path=\"cam\",state=\"failed\"} 1\n";
     assert!(metrics.contains(line), "{metrics}");
-    undisturbed(&viewer);
+    pair.undisturbed();
 
     // Half of the disk is free again.
     let files = recordings::files(disk.folder());
@@ -52,7 +35,7 @@ fn a_full_disk_is_said_and_used_again_within_5_seconds_of_its_space() {
     gateway.wait_path("cam", secs(5), |path| {
         path["record"]["state"] == "recording"
     });
-    undisturbed(&viewer);
+    pair.undisturbed();
     let files = all_whole(&mut gateway, disk.folder(), ".mp4");
     assert!(!files.is_empty());
 }
@@ -64,15 +47,15 @@ fn a_disk_that_lets_nobody_write_is_said_and_used_as_soon_as_it_does() {
     let camera = Camera::with(CAMERA);
     let mut gateway = recording(&camera, disk.folder(), "{segment: 1s}");
     let viewers = Viewers::new();
-    let viewer = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
+    let pair = Pair::watch(&gateway, &viewers);
     let path = wait_recording(&gateway, "failed");
     let reason = path["record"]["reason"].as_str().unwrap_or_default();
     assert!(reason.ends_with(": the disk is read-only"), "{path:#}");
-    undisturbed(&viewer);
+    pair.undisturbed();
 
     disk.read_only(false);
     wait_segments(&gateway, 1);
-    undisturbed(&viewer);
+    pair.undisturbed();
     let files = all_whole(&mut gateway, disk.folder(), ".mp4");
     assert!(!files.is_empty());
 }

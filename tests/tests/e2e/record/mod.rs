@@ -1,5 +1,6 @@
 //! Recording: what came in is in files that others play, and no disk disturbs who watches.
 
+mod control;
 mod disks;
 
 use std::path::Path;
@@ -12,7 +13,7 @@ use sluice_tests::process::our_binary;
 use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::recordings::{self, Disk, Probe, Track};
 use sluice_tests::viewer::rtp::Payload;
-use sluice_tests::viewer::{ViewerOptions, Viewers};
+use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
 use tempfile::TempDir;
 
 use crate::secs;
@@ -30,7 +31,47 @@ fn recording(camera: &Camera, folder: &Path, record: &str) -> Gateway {
     GatewayOptions::new()
         .recordings(folder)
         .path_with("cam", &keys)
+        .path_with(PLAIN, &keys[..2])
         .start()
+}
+
+/// The same camera on a path that is not recorded: what its viewer misses, the machine did not manage.
+const PLAIN: &str = "plain";
+
+/// A viewer of a recorded path, beside one of the same camera that is not recorded.
+struct Pair {
+    viewers: [Viewer; 2],
+    before: [u64; 2],
+}
+
+impl Pair {
+    fn watch(gateway: &Gateway, all: &Viewers) -> Self {
+        let viewers = ["cam", PLAIN].map(|path| {
+            let options = ViewerOptions {
+                nack: true,
+                ..ViewerOptions::default()
+            };
+            let viewer = all.watch(&gateway.whep(path), options);
+            viewer.wait_frames(30, secs(15));
+            viewer
+        });
+        let before = viewers.each_ref().map(|one| one.counts().video.ended);
+        Self { viewers, before }
+    }
+
+    /// Both have seen as many pictures since the begin, and go on.
+    fn undisturbed(&self) {
+        let [viewer, control] = &self.viewers;
+        viewer.wait_frames(30, secs(15));
+        control.wait_frames(1, secs(15));
+        let seen = self.viewers.each_ref().map(|one| one.counts().video.ended);
+        let [mine, others] = [0, 1].map(|one| seen[one] - self.before[one]);
+        assert!(
+            mine + 15 >= others,
+            "{mine} of {others} pictures: {:?}",
+            viewer.counts()
+        );
+    }
 }
 
 fn wait_segments(gateway: &Gateway, count: u64) -> Value {

@@ -1,9 +1,14 @@
 //! What files of recordings are called: a template with the path and the time.
 
+use std::time::Duration;
+
 use super::moment::{Calendar, Moment};
 
+mod stamp;
 #[cfg(test)]
 mod tests;
+
+use stamp::Stamp;
 
 /// The ending of a file that is not whole.
 pub const PART: &str = ".part";
@@ -56,6 +61,11 @@ pub enum TemplateError {
     /// Parts of the time are missing, so that two segments could have one name.
     #[error("it must tell segments apart: {0} is missing")]
     NotDistinct(&'static str),
+    /// Parts of the time are in UTC, parts in local time.
+    #[error(
+        "it mixes UTC and local time; write all of %Y %m %d %H %M %S, or all of %lY %lm %ld %lH %lM %lS"
+    )]
+    Mixed,
     /// It holds `..` or a NUL.
     #[error("it must not hold .. or a NUL")]
     Escapes,
@@ -157,22 +167,36 @@ impl Template {
 
     /// Says whether a file's name without its ending can be one of this template and path.
     pub fn owns(&self, path: &str, name: &str) -> bool {
+        self.read(path, name).is_some()
+    }
+
+    /// Reads from a file's name without its ending when its segment begins, since 1970; none if it is no name of this
+    /// template and path. `offset_at` says how far local time is from UTC at such a time, in seconds.
+    pub fn start(
+        &self,
+        path: &str,
+        name: &str,
+        offset_at: impl Fn(Duration) -> i32,
+    ) -> Option<Duration> {
+        self.read(path, name)?.start(offset_at)
+    }
+
+    fn read(&self, path: &str, name: &str) -> Option<Stamp> {
+        let mut stamp = Stamp::default();
         let mut rest = name;
         for piece in &self.pieces {
-            let after = match piece {
+            rest = match piece {
                 Piece::Text(text) => rest.strip_prefix(text.as_str()),
                 Piece::Path => rest.strip_prefix(path),
-                Piece::Utc(field) | Piece::Local(field) => after_field(rest, *field),
-            };
-            let Some(after) = after else {
-                return false;
-            };
-            rest = after;
+                Piece::Utc(field) => stamp.take(*field, false, rest),
+                Piece::Local(field) => stamp.take(*field, true, rest),
+            }?;
         }
         let copy = rest.strip_prefix('_').unwrap_or("0");
-        (rest.is_empty() || rest.starts_with('_'))
+        let is_copy = (rest.is_empty() || rest.starts_with('_'))
             && !copy.is_empty()
-            && copy.bytes().all(|byte| byte.is_ascii_digit())
+            && copy.bytes().all(|byte| byte.is_ascii_digit());
+        is_copy.then_some(stamp)
     }
 
     /// Says whether a segment of `path` could have the name of one of `other_path` under the template `other`.
@@ -229,6 +253,23 @@ impl Template {
             if !self.pieces.iter().any(has) {
                 return Err(TemplateError::NotDistinct(name));
             }
+        }
+        // Only the whole of a time can be read again; a part of a second is the same everywhere.
+        let whole = |piece: fn(Field) -> Piece| {
+            let fields = [
+                Field::Year,
+                Field::Month,
+                Field::Day,
+                Field::Hour,
+                Field::Minute,
+                Field::Second,
+            ];
+            fields
+                .into_iter()
+                .all(|field| self.pieces.contains(&piece(field)))
+        };
+        if !whole(Piece::Utc) && !whole(Piece::Local) {
+            return Err(TemplateError::Mixed);
         }
         Ok(())
     }
@@ -292,22 +333,6 @@ fn shown(field: Field, at: Calendar, offset_secs: i32) -> String {
             format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
         }
     }
-}
-
-fn after_field(text: &str, field: Field) -> Option<&str> {
-    let text = match field {
-        Field::Offset => text.strip_prefix(['+', '-'])?,
-        Field::Year
-        | Field::Micros
-        | Field::Month
-        | Field::Day
-        | Field::Hour
-        | Field::Minute
-        | Field::Second => text,
-    };
-    let (number, rest) = text.split_at_checked(digits(field))?;
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then_some(rest)
 }
 
 /// How many digits a field has.

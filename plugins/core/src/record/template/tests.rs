@@ -34,6 +34,10 @@ fn a_template_that_cannot_work_is_refused_with_a_reason() {
             "it names no file; for example %p/%Y-%m-%dT%H-%M-%S-%fZ",
         ),
         ("../%p", "it must not hold .. or a NUL"),
+        (
+            "%Y%m%d%lH%M%S%f",
+            "it mixes UTC and local time; write all of %Y %m %d %H %M %S, or all of %lY %lm %ld %lH %lM %lS",
+        ),
         ("a\0b", "it must not hold .. or a NUL"),
         (
             "%p",
@@ -51,6 +55,31 @@ fn a_template_that_cannot_work_is_refused_with_a_reason() {
         let error = Template::parse(template).unwrap_err();
         assert_eq!(error, TemplateError::Unknown(letter.to_owned()));
     }
+}
+
+#[test]
+fn a_name_says_when_its_segment_begins() {
+    let micros = Duration::from_micros(START.unix.as_micros().try_into().unwrap());
+    let offset_at = |unix: Duration| {
+        assert!(unix.as_secs().abs_diff(START.unix.as_secs()) < 86_400);
+        START.offset_secs
+    };
+    for template in [
+        DEFAULT,
+        "/srv/%p/%lY%lm%ld/%lH%lM%lS.%lf%lz",
+        "/srv/%p/%lY%lm%ld/%lH%lM%lS.%f",
+        "/srv/%Y%m%d/%lH/%H%M%S%f%z",
+    ] {
+        let template = Template::parse(template).unwrap();
+        for copy in [0, 3] {
+            let name = template.name("door", START, copy);
+            assert_eq!(template.start("door", &name, offset_at), Some(micros));
+            assert_eq!(template.start("yard", &format!("{name}x"), offset_at), None);
+        }
+    }
+    let template = Template::parse("%Y%m%d%H%M%S%f").unwrap();
+    let no_day = "20260230054251004005";
+    assert_eq!(template.start("door", no_day, |_| 0), None);
 }
 
 #[test]
