@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TlsConfig};
 use crate::control::{self, Certificate, Gate, TlsError};
+use crate::recordings::{self, Archive};
 use crate::supervisor::Supervisor;
 
 /// The exit code when something went wrong while running.
@@ -116,7 +117,17 @@ async fn supervise(config: &Config) -> ExitCode {
     let stop = CancellationToken::new();
     let sockets = control::Sockets::new();
     let paths = supervisor.paths();
-    let router = control::router(&paths, gate, &config.ice_servers, patience, &sockets);
+    let archive = Arc::new(Archive::default());
+    let keeper = recordings::keep_rules(config.clone(), Arc::clone(&archive), stop.clone());
+    let keeper = tokio::spawn(keeper);
+    let router = control::router(
+        &paths,
+        gate,
+        &config.ice_servers,
+        patience,
+        &sockets,
+        &archive,
+    );
     let mut server = tokio::spawn(control::serve(listener, router, tls, stop.clone()));
     let watcher = certificate.map(|certificate| tokio::spawn(certificate.watch(stop.clone())));
     tracing::info!("access: {}", config.access.summary());
@@ -130,6 +141,7 @@ async fn supervise(config: &Config) -> ExitCode {
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
         () = drain(supervisor, &sockets, server, stop) => {
+            keeper.abort();
             if let Some(watcher) = watcher {
                 watcher.abort();
             }

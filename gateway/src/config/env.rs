@@ -33,6 +33,9 @@ const PATH_KEYS: &[PathKey] = &[
     ("RECORD_SEGMENT_SIZE", |path| {
         &mut path.record.keys.segment_size
     }),
+    ("RECORD_KEEP", |path| &mut path.record.keys.keep),
+    ("RECORD_KEEP_SIZE", |path| &mut path.record.keys.keep_size),
+    ("RECORD_KEEP_FREE", |path| &mut path.record.keys.keep_free),
     ("PUBLISHER_SECOND", |path| &mut path.publisher.second),
     ("PUBLISHER_ABSENT", |path| &mut path.publisher.absent),
 ];
@@ -56,6 +59,9 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "WEBRTC_TRANSPORT" => set(&mut raw.webrtc.transport, entry),
             "WEBRTC_FAN_OUT" => set(&mut raw.webrtc.fan_out, entry),
             "RECORD_DIR" => set(&mut raw.record.dir, entry),
+            "RECORD_KEEP" => set(&mut raw.record.keep, entry),
+            "RECORD_KEEP_SIZE" => set(&mut raw.record.keep_size, entry),
+            "RECORD_KEEP_FREE" => set(&mut raw.record.keep_free, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
                 let hosts = entry.value.split(',').map(|host| Entry {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sluice_core::IceSource;
 use sluice_core::id::RouteId;
+use sluice_core::record::Retention;
 use sluice_pipelines::TransportSpec;
 
 mod access;
@@ -20,6 +21,7 @@ mod raw_forward;
 mod raw_record;
 mod read;
 mod record;
+mod retention;
 mod secret;
 mod server;
 #[cfg(test)]
@@ -56,6 +58,8 @@ pub struct Config {
     pub ice_servers: Vec<IceSource>,
     /// How media gets here.
     pub transport: TransportSpec,
+    /// What is kept of all recordings together.
+    pub keep: Retention,
     /// At least one path.
     pub paths: BTreeMap<RouteId, PathConfig>,
 }
@@ -116,12 +120,14 @@ impl Config {
         }
     }
 
-    /// Says which folder of recordings cannot be written to, if one cannot. It is tried with a file that is removed at once.
+    /// Says which folder of recordings cannot be written to, if one cannot (it is tried with a file that is removed at once), and
+    /// which rule would leave nothing on its disk.
     ///
     /// # Errors
     /// One sentence for each path.
     pub fn check_folders(&self) -> Result<(), String> {
-        record::check_folders(&self.paths)
+        record::check_folders(&self.paths)?;
+        retention::check_disks(&self.keep, &self.paths)
     }
 
     /// Makes the config of `sluice play`: one path that starts at once.
@@ -138,6 +144,7 @@ impl Config {
             access,
             ice_servers: Vec::new(),
             transport,
+            keep: Retention::default(),
             paths: BTreeMap::from([(path.spec.id.clone(), path)]),
         }
     }
@@ -185,12 +192,14 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         })
         .collect();
     record::check_shared(raw, &paths, errors);
+    let keep = retention::overall(&raw.record, &paths, errors);
     Config {
         listen,
         tls,
         access,
         ice_servers,
         transport,
+        keep,
         paths,
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sluice_core::id::RouteId;
+use sluice_core::record::Retention;
 use sluice_core::source::{Scheme, SourceUri};
 use sluice_pipelines::{RouteSpec, RtspTransport, SecondPublisher};
 
 use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawPath, RawSource, Text};
-use super::{forward, publisher, record, secret, units};
+use super::{forward, publisher, record, retention, secret, units};
 
 /// A path: its route, and when that runs.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct PathConfig {
     pub idle_stop: Duration,
     /// How long a viewer's request waits for the source's tracks.
     pub start_timeout: Duration,
+    /// What is kept of its recordings.
+    pub keep: Retention,
     /// What a viewer is told who comes while there is no publisher.
     pub absent: AbsentPublisher,
 }
@@ -46,6 +49,7 @@ impl PathConfig {
             idle_stop: Duration::from_secs(10),
             start_timeout: Duration::from_secs(10),
             absent: AbsentPublisher::default(),
+            keep: Retention::default(),
         }
     }
 }
@@ -121,6 +125,10 @@ pub(super) fn convert(
     }
     config.spec.record =
         record::convert(&key, (&defaults.record, &path.record), recordings, errors);
+    if let Some(spec) = &config.spec.record {
+        let keys = (&defaults.record.keys, &path.record.keys);
+        config.keep = retention::of_path(&key, keys, spec, errors);
+    }
     if config
         .spec
         .record

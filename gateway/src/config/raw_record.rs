@@ -15,6 +15,9 @@ use super::raw::{Entry, Text};
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecordings {
     pub(super) dir: Text,
+    pub(super) keep: Text,
+    pub(super) keep_size: Text,
+    pub(super) keep_free: Text,
 }
 
 /// Whether a path is recorded, and how.
@@ -33,6 +36,9 @@ pub(super) struct RawRecordKeys {
     pub(super) format: Text,
     pub(super) segment: Text,
     pub(super) segment_size: Text,
+    pub(super) keep: Text,
+    pub(super) keep_size: Text,
+    pub(super) keep_free: Text,
 }
 
 impl<'de> Deserialize<'de> for RawRecord {

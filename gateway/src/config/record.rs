@@ -104,14 +104,15 @@ pub(super) fn convert(
     on.then_some(spec)
 }
 
-struct Reading<'a> {
-    key: &'a str,
-    errors: &'a mut Vec<ConfigError>,
+/// Reads keys of which a path's own come before those of `defaults`.
+pub(super) struct Reading<'a> {
+    pub(super) key: &'a str,
+    pub(super) errors: &'a mut Vec<ConfigError>,
 }
 
 impl Reading<'_> {
     /// The path's own value, else that of `defaults`; and what errors call it.
-    fn chosen<'a>(
+    pub(super) fn chosen<'a>(
         &self,
         name: &str,
         (above, own): (&'a Text, &'a Text),
@@ -124,7 +125,7 @@ impl Reading<'_> {
         }
     }
 
-    fn of<T>(
+    pub(super) fn of<T>(
         &mut self,
         name: &str,
         values: (&Text, &Text),

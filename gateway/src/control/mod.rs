@@ -45,7 +45,7 @@ const MAX_BODY: usize = 256 * 1024;
 /// Makes the one router: WHEP and players of every path, the list of paths, the API.
 ///
 /// `gate` decides about every request; `ice_servers` are told to those who may watch; `sockets` keeps those of
-/// `/ws`.
+/// `/ws`; `archive` knows the files of recordings.
 /// `patience` is how long a source may take to start; requests end some seconds after it.
 pub fn router(
     paths: &Arc<Paths>,
@@ -53,6 +53,7 @@ pub fn router(
     ice_servers: &[IceSource],
     patience: Duration,
     sockets: &Arc<Sockets>,
+    archive: &Arc<Archive>,
 ) -> Router {
     let ours = Router::new()
         .route("/", get(pages::index))
@@ -70,7 +71,7 @@ pub fn router(
         .with_state(Control {
             paths: Arc::clone(paths),
             thumbnails: Arc::default(),
-            archive: Arc::default(),
+            archive: Arc::clone(archive),
         });
     let players = gstsluicewebrtc::http::router(
         Arc::clone(paths) as Arc<dyn gstsluicewebrtc::http::Directory>

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -35,10 +36,54 @@ pub struct Recording {
     pub contents: Contents,
 }
 
+mod retention;
+
+pub use retention::run as keep_rules;
+
+/// A file system's size and what of it is free, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All of it.
+    pub size: u64,
+    /// What users who are not root may still take.
+    pub free: u64,
+}
+
+/// Says how large the file system of a folder is.
+///
+/// # Errors
+/// When the folder is not there.
+pub fn space(folder: &Path) -> io::Result<Space> {
+    let stat = rustix::fs::statvfs(folder)?;
+    Ok(Space {
+        size: stat.f_blocks.saturating_mul(stat.f_frsize),
+        free: stat.f_bavail.saturating_mul(stat.f_frsize),
+    })
+}
+
 /// Lists files, and remembers what was in them while they stay the same.
 #[derive(Debug, Default)]
 pub struct Archive {
     seen: Mutex<HashMap<PathBuf, Seen>>,
+    /// How many read each file right now.
+    read: Mutex<HashMap<PathBuf, usize>>,
+}
+
+/// Keeps a file from being deleted while somebody reads it.
+#[derive(Debug)]
+pub struct Reading {
+    archive: Arc<Archive>,
+    file: PathBuf,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut read = self.archive.read.lock();
+        if let Some(count) = read.get_mut(&self.file) {
+            *count -= 1;
+        }
+        read.retain(|_, count| *count > 0);
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +94,44 @@ struct Seen {
 }
 
 impl Archive {
+    /// Takes note that somebody reads a file, until what is given is dropped.
+    #[must_use]
+    pub fn reading(self: &Arc<Self>, file: &Path) -> Reading {
+        *self.read.lock().entry(file.to_owned()).or_default() += 1;
+        Reading {
+            archive: Arc::clone(self),
+            file: file.to_owned(),
+        }
+    }
+
+    /// Says whether somebody reads a file.
+    #[must_use]
+    pub fn is_read(&self, file: &Path) -> bool {
+        self.read.lock().contains_key(file)
+    }
+
+    /// Deletes a file, unless somebody reads it by then; and the folders that are empty without it, up to `folder`.
+    ///
+    /// # Errors
+    /// When the disk does not let it.
+    fn delete(&self, file: &Path, folder: &Path) -> io::Result<bool> {
+        // Under the lock: nobody begins to read it meanwhile.
+        let read = self.read.lock();
+        if read.contains_key(file) {
+            return Ok(false);
+        }
+        fs::remove_file(file)?;
+        drop(read);
+        let parents = file.ancestors().skip(1);
+        for parent in parents.take_while(|parent| *parent != folder && parent.starts_with(folder)) {
+            // One that is not empty stays.
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
     /// Lists the files of a path, in order of their starts. Reads each file's head if it is new or has changed; blocks as long as
     /// the disk does.
     ///

@@ -52,6 +52,7 @@ impl Gateway {
             &config.ice_servers,
             patience,
             &control::Sockets::new(),
+            &Arc::default(),
         );
         Self {
             router,

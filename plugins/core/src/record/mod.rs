@@ -20,6 +20,6 @@ pub use format::Format;
 pub use merge::Merge;
 pub use moment::{Calendar, Moment, Order};
 pub use repair::{Repair, repair};
-pub use retain::{Recording, Retention};
+pub use retain::{Group, Recording, Retention, plan};
 pub use retry::DiskRetry;
 pub use template::{Template, TemplateError};

@@ -1,5 +1,6 @@
 //! Which recordings go first when there are too many.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A recording, as far as keeping it is concerned.
@@ -24,7 +25,97 @@ pub struct Retention {
     pub free_bytes: Option<u64>,
 }
 
+/// What one path has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What is kept of it.
+    pub rule: Retention,
+    /// Which disk it is on.
+    pub disk: u64,
+    /// What that disk has left.
+    pub free: u64,
+    /// Its recordings.
+    pub recordings: Vec<Recording>,
+}
+
+/// Gives what to delete, as places of groups and of recordings in them: first by each path's own rule, then by the one for all
+/// paths together. Its `free_bytes` is for each disk.
+pub fn plan(groups: &[Group], overall: &Retention, now: Duration) -> Vec<(usize, usize)> {
+    let mut plan = Plan {
+        groups,
+        now,
+        chosen: Vec::new(),
+        gone: BTreeSet::new(),
+        freed: BTreeMap::new(),
+    };
+    for (place, group) in groups.iter().enumerate() {
+        plan.apply(&group.rule, |other, _| other == place);
+    }
+    let together = Retention {
+        free_bytes: None,
+        ..*overall
+    };
+    plan.apply(&together, |_, _| true);
+    let space = Retention {
+        free_bytes: overall.free_bytes,
+        ..Retention::default()
+    };
+    let disks: BTreeSet<_> = groups.iter().map(|group| group.disk).collect();
+    for disk in disks {
+        plan.apply(&space, |_, group| group.disk == disk);
+    }
+    plan.chosen
+}
+
+struct Plan<'a> {
+    groups: &'a [Group],
+    now: Duration,
+    chosen: Vec<(usize, usize)>,
+    /// The same, to look them up.
+    gone: BTreeSet<(usize, usize)>,
+    /// By disk.
+    freed: BTreeMap<u64, u64>,
+}
+
+impl Plan<'_> {
+    /// Applies a rule to what is left of some groups. Where it is about space they are on one disk.
+    fn apply(&mut self, rule: &Retention, takes: impl Fn(usize, &Group) -> bool) {
+        let mut places = Vec::new();
+        let mut recordings = Vec::new();
+        let mut free = u64::MAX;
+        for (place, group) in self.groups.iter().enumerate() {
+            if !takes(place, group) {
+                continue;
+            }
+            let freed = self.freed.get(&group.disk).copied().unwrap_or_default();
+            free = free.min(group.free.saturating_add(freed));
+            for (index, recording) in group.recordings.iter().enumerate() {
+                if !self.gone.contains(&(place, index)) {
+                    places.push((place, index, group.disk));
+                    recordings.push(*recording);
+                }
+            }
+        }
+        for index in rule.choose(&recordings, self.now, free) {
+            let (Some((place, index, disk)), Some(one)) =
+                (places.get(index), recordings.get(index))
+            else {
+                continue;
+            };
+            self.chosen.push((*place, *index));
+            self.gone.insert((*place, *index));
+            let freed = self.freed.entry(*disk).or_default();
+            *freed = freed.saturating_add(one.bytes);
+        }
+    }
+}
+
 impl Retention {
+    /// Says whether it deletes anything, ever.
+    pub const fn is_none(&self) -> bool {
+        self.age.is_none() && self.total_bytes.is_none() && self.free_bytes.is_none()
+    }
+
     /// Gives the indices of the recordings to delete, oldest first.
     ///
     /// `free` is what the disk has left. One that is busy is never chosen; it counts as what is there.
@@ -103,6 +194,49 @@ mod tests {
         ] {
             let chosen = rule.choose(&all, Duration::from_secs(100), 100);
             assert_eq!(chosen, want, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn each_paths_own_rule_comes_first_and_what_it_frees_counts() {
+        let none = Retention::default();
+        let keeps = |bytes| Retention {
+            total_bytes: Some(bytes),
+            ..none
+        };
+        let space = |bytes| Retention {
+            free_bytes: Some(bytes),
+            ..none
+        };
+        let group = |rule, disk, ends: &[u64]| Group {
+            rule,
+            disk,
+            free: 100,
+            recordings: ends.iter().map(|end| recording(*end, 10)).collect(),
+        };
+        let two = |one, other, disk| {
+            [
+                group(one, 1, &[10, 30, 50]),
+                group(other, disk, &[20, 40, 60]),
+            ]
+        };
+        let now = Duration::from_secs(100);
+        for (groups, overall, want) in [
+            (two(none, none, 1), none, vec![]),
+            (two(keeps(20), none, 1), none, vec![(0, 0)]),
+            (two(none, none, 1), keeps(40), vec![(0, 0), (1, 0)]),
+            // The oldest of what is left.
+            (two(keeps(20), none, 1), keeps(40), vec![(0, 0), (1, 0)]),
+            (two(keeps(10), none, 1), keeps(40), vec![(0, 0), (0, 1)]),
+            // One disk: what one path's rule frees is there for all.
+            (two(keeps(20), none, 1), space(110), vec![(0, 0)]),
+            (two(none, none, 1), space(115), vec![(0, 0), (1, 0)]),
+            (two(space(105), space(105), 1), none, vec![(0, 0)]),
+            // Two disks: each by itself.
+            (two(none, none, 2), space(105), vec![(0, 0), (1, 0)]),
+            (two(keeps(20), none, 2), space(110), vec![(0, 0), (1, 0)]),
+        ] {
+            assert_eq!(plan(&groups, &overall, now), want, "{groups:?} {overall:?}");
         }
     }
 

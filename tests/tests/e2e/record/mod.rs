@@ -2,6 +2,7 @@
 
 mod control;
 mod disks;
+mod retention;
 
 use std::path::Path;
 use std::process::Command;
