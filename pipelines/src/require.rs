@@ -55,6 +55,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("vp9parse", BAD),
     ("aacparse", GOOD),
     ("mpegaudioparse", GOOD),
+    ("h264timestamper", BAD),
+    ("h265timestamper", BAD),
     ("filesink", "libgstreamer1.0-0"),
     ("mp4mux", GOOD),
     ("matroskamux", GOOD),
@@ -120,6 +122,8 @@ const RECORDINGS: (&str, &[&str]) = (
         "av1parse",
         "aacparse",
         "mpegaudioparse",
+        "h264timestamper",
+        "h265timestamper",
     ],
 );
 

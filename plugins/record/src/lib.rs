@@ -8,6 +8,7 @@ use gst::glib;
 
 mod keeper;
 mod leftovers;
+mod mend;
 mod queue;
 mod segment;
 mod sink;

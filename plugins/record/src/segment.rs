@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
-use parking_lot::Mutex;
 use sluice_core::Codec;
-use sluice_core::record::{Container, Moment, fragments, template};
+use sluice_core::record::{Container, Moment, template};
 
 use crate::keeper::{Keeper, Kept, said};
+use crate::mend::{Starts, mend};
 use crate::queue::{Frame, Order, Queue};
 use crate::sink::Settings;
 use crate::state::Report;
-use crate::track;
+use crate::track::{self, Earlier};
 
 /// What the parsers and the muxer may lag behind: the disk is too slow if it is more.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -57,10 +57,11 @@ pub(crate) struct Opening<'a> {
     pub(crate) base: i64,
     /// When each track begins, by its place; filled by what is written.
     pub(crate) starts: Starts,
+    /// The first frame says when it is decoded.
+    pub(crate) decoded: bool,
+    /// Filled by the segment's pipeline.
+    pub(crate) earlier: Earlier,
 }
-
-/// Shared with the streaming thread of the muxer.
-pub(crate) type Starts = Arc<Mutex<Vec<Duration>>>;
 
 impl Opening<'_> {
     /// Makes the file and starts its pipeline. Blocks as long as the disk does.
@@ -172,7 +173,7 @@ impl Opening<'_> {
         pipeline.add_many([&muxer, &file])?;
         muxer.link(&file)?;
         if matches!(container, Container::FragmentedMp4 | Container::Mp4) {
-            mend(&muxer, &self.starts, self.start.unix)?;
+            mend(&muxer, &self.starts, &self.earlier, self.start.unix)?;
         }
         let mut lanes = Vec::new();
         for (track, caps) in &self.tracks {
@@ -186,13 +187,17 @@ impl Opening<'_> {
             pipeline.add(&source)?;
             let mut last: gst::Element = source.clone().upcast();
             if let Some(parser) = track::parser(codec) {
-                let parser = gst::ElementFactory::make(parser).build()?;
-                if parser.has_property("config-interval") && container == Container::MpegTs {
-                    parser.set_property("config-interval", -1i32);
+                last = follow(&pipeline, &last, parser)?;
+                if last.has_property("config-interval") && container == Container::MpegTs {
+                    last.set_property("config-interval", -1i32);
                 }
-                pipeline.add(&parser)?;
-                last.link(&parser)?;
-                last = parser;
+            }
+            let timestamper = track::timestamper(container, codec).filter(|_| !self.decoded);
+            if let Some((timestamper, caps)) = timestamper {
+                last = follow(&pipeline, &last, "capsfilter")?;
+                last.set_property("caps", caps);
+                last = follow(&pipeline, &last, timestamper)?;
+                track::measure(&last, lanes.len(), &self.earlier);
             }
             let wanted = match container {
                 Container::MpegTs => "sink_%d".to_owned(),
@@ -275,35 +280,16 @@ impl Opening<'_> {
     }
 }
 
-/// Puts right what `mp4mux` 1.22 writes: the time in the header, and in fragments where tracks begin. It lets each begin
-/// at zero, so that sound would be ahead of pictures that are decoded before they are shown.
-fn mend(muxer: &gst::Element, starts: &Starts, first: Duration) -> Result<(), glib::BoolError> {
-    let pad = muxer.static_pad("src");
-    let pad = pad.ok_or_else(|| glib::bool_error!("the muxer has no source pad"))?;
-    let starts = Arc::clone(starts);
-    let scales = Mutex::new(Vec::new());
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let Some(buffer) = info.buffer_mut() else {
-            return gst::PadProbeReturn::Ok;
-        };
-        // Boxes begin where buffers do; frames have no name there.
-        let mut head = [0; 8];
-        let has = buffer.copy_to_slice(0, &mut head).is_ok();
-        let is = |kind: &[u8]| has && head.ends_with(kind);
-        if !(is(b"ftyp") || is(b"moov") || is(b"moof")) {
-            return gst::PadProbeReturn::Ok;
-        }
-        if let Ok(mut map) = buffer.make_mut().map_writable() {
-            let mut scales = scales.lock();
-            if let Some(found) = fragments::timescales(&map) {
-                *scales = found;
-            }
-            fragments::stamp(&mut map, first);
-            fragments::shift(&mut map, &scales, &starts.lock());
-        }
-        gst::PadProbeReturn::Ok
-    });
-    Ok(())
+/// Puts an element behind another.
+fn follow(
+    pipeline: &gst::Pipeline,
+    last: &gst::Element,
+    factory: &str,
+) -> Result<gst::Element, glib::BoolError> {
+    let element = gst::ElementFactory::make(factory).build()?;
+    pipeline.add(&element)?;
+    last.link(&element)?;
+    Ok(element)
 }
 
 impl Segment {

@@ -1,8 +1,12 @@
 //! Codecs by their caps, and what must stand in front of a muxer.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use gst::prelude::*;
+use parking_lot::Mutex;
 use sluice_core::Codec;
-use sluice_core::record::Format;
+use sluice_core::record::{Container, Format};
 
 /// Caps by name; the second part is `mpegversion`, where a name has several.
 const CODECS: &[(&str, &[i32], Codec)] = &[
@@ -29,6 +33,12 @@ const PARSERS: &[(Codec, &str)] = &[
     (Codec::Av1, "av1parse"),
     (Codec::Aac, "aacparse"),
     (Codec::Mp3, "mpegaudioparse"),
+];
+
+/// What says when pictures are decoded that come in another order than they are shown: over a network only that comes.
+const TIMESTAMPERS: &[(Codec, &str, &str, &str)] = &[
+    (Codec::H264, "h264timestamper", "video/x-h264", "avc"),
+    (Codec::H265, "h265timestamper", "video/x-h265", "hvc1"),
 ];
 
 /// Fields that must stay the same within a segment.
@@ -61,6 +71,38 @@ pub(crate) fn accepts(format: Format, caps: &gst::CapsRef) -> Result<Codec, Stri
 pub(crate) fn parser(codec: Codec) -> Option<&'static str> {
     let found = PARSERS.iter().find(|(known, _)| *known == codec);
     found.map(|(_, factory)| *factory)
+}
+
+/// Gives a timestamper, and what the muxer behind it takes, of which it says nothing to the parser before it. Matroska knows when
+/// pictures are shown, and nothing else.
+pub(crate) fn timestamper(container: Container, codec: Codec) -> Option<(&'static str, gst::Caps)> {
+    let (_, factory, media, mp4) = TIMESTAMPERS.iter().find(|(known, ..)| *known == codec)?;
+    let format = match container {
+        Container::Matroska => return None,
+        Container::MpegTs => "byte-stream",
+        Container::FragmentedMp4 | Container::Mp4 => mp4,
+    };
+    let caps = gst::Caps::builder(*media)
+        .field("stream-format", format)
+        .field("alignment", "au");
+    Some((factory, caps.build()))
+}
+
+/// The place of a track, and how much earlier its first picture is decoded than the segment begins.
+pub(crate) type Earlier = Arc<Mutex<Option<(usize, Duration)>>>;
+
+/// Takes note of that from the first picture that leaves a timestamper.
+pub(crate) fn measure(timestamper: &gst::Element, place: usize, earlier: &Earlier) {
+    let Some(pad) = timestamper.static_pad("src") else {
+        return;
+    };
+    let earlier = Arc::clone(earlier);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let times = info.buffer().and_then(|one| Some((one.pts()?, one.dts()?)));
+        let by = times.map(|(shown, decoded)| shown.saturating_sub(decoded));
+        *earlier.lock() = Some((place, by.unwrap_or_default().into()));
+        gst::PadProbeReturn::Remove
+    });
 }
 
 pub(crate) fn is_same_format(one: &gst::CapsRef, other: &gst::CapsRef) -> bool {

@@ -235,6 +235,8 @@ impl Writer {
             },
             base: first.at(),
             starts: Arc::default(),
+            decoded: first.dts.is_some() || first.kind == Kind::Audio,
+            earlier: Arc::default(),
         };
         match made.and_then(|()| opening.open(&self.queue, &self.report)) {
             Ok(segment) => {
