@@ -24,6 +24,7 @@ mod record;
 mod retention;
 mod secret;
 mod server;
+mod source;
 #[cfg(test)]
 mod tests;
 mod transport;

@@ -8,9 +8,9 @@ use sluice_core::record::Retention;
 use sluice_core::source::{Scheme, SourceUri};
 use sluice_pipelines::{RouteSpec, RtspTransport, SecondPublisher};
 
-use super::error::{ConfigError, Place};
-use super::raw::{Entry, RawPath, RawSource, Text};
-use super::{forward, publisher, record, retention, secret, units};
+use super::error::ConfigError;
+use super::raw::{Entry, RawPath, Text};
+use super::{forward, publisher, record, retention, source, units};
 
 /// A path: its route, and when that runs.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ pub(super) fn convert(
             publisher::check(&key, entry, &source, &path, errors);
             Vec::new()
         }
-        None => sources(&key, &source, path.password_file.as_ref(), errors),
+        None => source::all(&key, &source, path.password_file.as_ref(), errors),
     };
     let is_published = publisher.is_some();
     let mut config = PathConfig::new(id?, sources);
@@ -160,62 +160,6 @@ fn always_runs(key: &str, raw: &RawPath, why: &str, errors: &mut Vec<ConfigError
             .value(&entry.value),
         );
     }
-}
-
-fn sources(
-    key: &str,
-    raw: &RawSource,
-    password_file: Option<&Entry<String>>,
-    errors: &mut Vec<ConfigError>,
-) -> Vec<SourceUri> {
-    let key = format!("{key}.source");
-    if raw.0.is_empty() {
-        errors.push(ConfigError::new(
-            &Place::Elsewhere,
-            &key,
-            "is an empty list",
-            "give at least one URI",
-        ));
-    }
-    let mut secret = None;
-    if let Some(file) = password_file {
-        match secret::read(&file.place, "password_file", Path::new(&file.value)) {
-            Ok(text) => secret = Some(text),
-            Err(error) => errors.push(error),
-        }
-    }
-    let mut placed = false;
-    let mut parsed = Vec::new();
-    for entry in &raw.0 {
-        let with_secret = secret
-            .as_ref()
-            .and_then(|secret| secret::insert(&entry.value, secret));
-        placed |= with_secret.is_some();
-        match source(&key, entry, with_secret.as_deref()) {
-            Ok(uri) => parsed.push(uri),
-            Err(error) => errors.push(error),
-        }
-    }
-    if let (Some(file), Some(_), false) = (password_file, &secret, placed) {
-        errors.push(ConfigError::new(
-            &file.place,
-            "password_file",
-            "fits none of the sources",
-            "write the user before the host (rtsp://USER@HOST/…), without a password",
-        ));
-    }
-    parsed
-}
-
-fn source(
-    key: &str,
-    entry: &Entry<String>,
-    with_secret: Option<&str>,
-) -> Result<SourceUri, ConfigError> {
-    // The source's own sentence quotes the URI, less its secrets, and says what would be right.
-    SourceUri::parse(with_secret.unwrap_or(&entry.value)).map_err(|wrong| {
-        ConfigError::new(&entry.place, key, format!("cannot be used: {wrong}"), "")
-    })
 }
 
 fn check_playlist(key: &str, raw: &RawPath, config: &PathConfig, errors: &mut Vec<ConfigError>) {

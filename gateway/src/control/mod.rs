@@ -67,6 +67,14 @@ pub fn router(
         .route("/api/v1/paths/{path}/record/stop", post(recordings::stop))
         .route("/api/v1/recordings", get(recordings::all))
         .route("/api/v1/recordings/{path}", get(recordings::of_path))
+        .route("/api/v1/recordings/{path}/get", get(recordings::cut))
+        .route(
+            "/api/v1/recordings/{path}/files/{*name}",
+            get(recordings::file),
+        )
+        .route("/{path}/recordings", get(pages::recordings))
+        .route("/_sluice/recordings.css", get(pages::recordings_style))
+        .route("/_sluice/recordings.js", get(pages::recordings_script))
         .route("/{path}/thumbnail.jpg", get(thumbnail::jpeg))
         .with_state(Control {
             paths: Arc::clone(paths),
@@ -112,8 +120,8 @@ async fn nothing_here() -> Response {
 const HEADERS: [(header::HeaderName, &str); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        // Thumbnails are fetched with credentials, and shown from memory.
-        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors *",
+        // Thumbnails are fetched with credentials, and shown from memory; recordings are, too.
+        "default-src 'self'; img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors *",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),

@@ -1,4 +1,4 @@
-//! The list of paths, compiled in.
+//! The list of paths and the page of recordings, compiled in.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -6,6 +6,10 @@ use axum::response::{IntoResponse, Response};
 const INDEX: &str = include_str!("../pages/index.html");
 const STYLE: &str = include_str!("../pages/index.css");
 const SCRIPT: &str = include_str!("../pages/index.js");
+
+const RECORDINGS: &str = include_str!("../pages/recordings.html");
+const RECORDINGS_STYLE: &str = include_str!("../pages/recordings.css");
+const RECORDINGS_SCRIPT: &str = include_str!("../pages/recordings.js");
 
 pub(super) async fn index() -> Response {
     asset("text/html; charset=utf-8", INDEX)
@@ -17,6 +21,18 @@ pub(super) async fn style() -> Response {
 
 pub(super) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+pub(super) async fn recordings() -> Response {
+    asset("text/html; charset=utf-8", RECORDINGS)
+}
+
+pub(super) async fn recordings_style() -> Response {
+    asset("text/css; charset=utf-8", RECORDINGS_STYLE)
+}
+
+pub(super) async fn recordings_script() -> Response {
+    asset("text/javascript; charset=utf-8", RECORDINGS_SCRIPT)
 }
 
 fn asset(media_type: &'static str, text: &'static str) -> Response {

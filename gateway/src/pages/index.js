@@ -108,6 +108,8 @@ function fill(card, path) {
   }
   text(part("viewers"), count(path.viewers ?? 0, "viewer"));
   part("publish").hidden = path.source !== "publisher";
+  part("recordings").hidden = !path.recorded;
+  part("recordings").href = `${encodeURIComponent(path.id)}/recordings`;
   part("publish").href = `${encodeURIComponent(path.id)}/publish`;
   if (path.state === "running") thumbnail(card, path.id);
 }

@@ -36,6 +36,7 @@ pub struct Recording {
     pub contents: Contents,
 }
 
+pub mod assembly;
 mod retention;
 
 pub use retention::run as keep_rules;

@@ -320,6 +320,7 @@ fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
         "sources": sources,
         "publisher": publisher,
         "on_demand": handle.config.on_demand,
+        "recorded": handle.config.spec.record.is_some(),
         "reason": state.reason(),
         "retry_in_ms": state.retry_in(now).map(millis),
         "tracks": tracks,

@@ -54,7 +54,7 @@ pub fn target(url_path: &str) -> Target {
         [path] | [path, ""] => Target::Page(ask(Action::Read, path)),
         [path, "publish"] => Target::Page(ask(Action::Publish, path)),
         [path, "whip", ..] => Target::Guarded(ask(Action::Publish, path)),
-        [path, "playback"] => Target::Page(ask(Action::Playback, path)),
+        [path, "playback" | "recordings"] => Target::Page(ask(Action::Playback, path)),
         [path, "playback" | "recordings", ..] => Target::Guarded(ask(Action::Playback, path)),
         [path, "whep" | "status.json" | "thumbnail.jpg" | "hls", ..] => {
             Target::Guarded(ask(Action::Read, path))
@@ -92,6 +92,7 @@ mod tests {
             ("/door/whip/AAAA", "guarded publish door"),
             ("/door/status.json", "guarded read door"),
             ("/door/thumbnail.jpg", "guarded read door"),
+            ("/door/recordings", "page playback door"),
             ("/door/recordings/1.mp4", "guarded playback door"),
             // Encoded spellings are the same address.
             ("/%64oor/%77hip", "guarded publish door"),

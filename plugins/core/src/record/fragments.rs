@@ -33,7 +33,7 @@ pub fn shift(data: &mut [u8], timescales: &[u32], starts: &[Duration]) {
 }
 
 /// From 1904-01-01, where MP4 counts from, to 1970-01-01.
-const SINCE_1904: u64 = 2_082_844_800;
+pub(super) const SINCE_1904: u64 = 2_082_844_800;
 
 /// Writes when the first frame was taken, since 1970, into the header (`moov`) if it is here.
 pub fn stamp(data: &mut [u8], start: Duration) {

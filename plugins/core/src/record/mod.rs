@@ -1,5 +1,6 @@
 //! Recording: what files are called, where they end, what is kept of a broken one, which go first.
 
+pub mod clip;
 pub mod container;
 pub mod contents;
 pub mod cut;

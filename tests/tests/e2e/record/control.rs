@@ -14,7 +14,7 @@ use super::{CAMERA, PLAIN, Pair};
 use crate::secs;
 
 /// A gateway that records this camera when it is asked to.
-fn recording_when_asked(camera: &Camera, folder: &Path) -> Gateway {
+pub(super) fn recording_when_asked(camera: &Camera, folder: &Path) -> Gateway {
     let keys = [
         ("source", camera.url()),
         ("rtsp_transport", "tcp"),
@@ -32,7 +32,7 @@ fn post(gateway: &Gateway, address: &str) -> Reply {
     Client::default().request("POST", &gateway.at(address), &[], "")
 }
 
-fn switch(gateway: &Gateway, word: &str) -> Value {
+pub(super) fn switch(gateway: &Gateway, word: &str) -> Value {
     let reply = post(gateway, &format!("api/v1/paths/cam/record/{word}"));
     assert_eq!(reply.status, 200, "{}", reply.body);
     reply.json()
@@ -45,7 +45,7 @@ fn list(gateway: &Gateway, query: &str) -> Vec<Value> {
     list.expect("it is a list")
 }
 
-fn wait_frames(gateway: &Gateway, count: u64) {
+pub(super) fn wait_frames(gateway: &Gateway, count: u64) {
     gateway.wait_path("cam", secs(15), |path| {
         path["record"]["frames"].as_u64() >= Some(count)
     });

@@ -2,6 +2,7 @@
 
 mod control;
 mod disks;
+mod playback;
 mod retention;
 
 use std::path::Path;

@@ -37,13 +37,19 @@ pub struct Track {
     /// Where its description (`stsd`, without the box's head) stands in the header.
     pub description: Vec<u8>,
     /// What a frame is that says nothing of itself.
-    defaults: Sample,
+    pub(in crate::record) defaults: Sample,
 }
 
 impl Track {
     /// Says whether it carries pictures.
     pub fn is_video(&self) -> bool {
         self.codec.map(Codec::kind) == Some(Kind::Video)
+    }
+
+    /// Says whether frames of the other track can be decoded as this one's: all of the description is the same but how many bits
+    /// a second there were, which muxers measure.
+    pub fn is_like(&self, other: &Self) -> bool {
+        without_bitrates(&self.description) == without_bitrates(&other.description)
     }
 
     /// Gives a time in this track's units.
@@ -188,6 +194,27 @@ fn last_entry(table: &[u8]) -> Option<u64> {
     let count = usize::try_from(word(table, 12)?).ok()?;
     let last = count.checked_sub(1)?.checked_mul(entry)?;
     number(table, last.checked_add(16 + place)?, place)
+}
+
+fn without_bitrates(description: &[u8]) -> Vec<u8> {
+    let mut made = description.to_vec();
+    let find = |name: &[u8]| {
+        let mut windows = description.windows(name.len());
+        windows.position(|window| window == name)
+    };
+    // Buffer size, largest and mean rate: of sound 2 + 13 bytes into the decoder's configuration (ISO/IEC 14496-1, 7.2.6.6).
+    let of_sound = find(b"esds").and_then(|esds| {
+        let rest = description.get(esds..)?;
+        let stream = rest.windows(2).position(|two| two == [0x40, 0x15]);
+        Some((esds + stream? + 2, 11))
+    });
+    let of_pictures = find(b"btrt").map(|btrt| (btrt + 4, 12));
+    for (at, bytes) in [of_sound, of_pictures].into_iter().flatten() {
+        if let Some(rates) = made.get_mut(at..at + bytes) {
+            rates.fill(0);
+        }
+    }
+    made
 }
 
 /// Reads a header from the box `moov`.

@@ -14,6 +14,11 @@ use super::api::fresh;
 use super::error::Refusal;
 use crate::recordings::Recording;
 
+mod get;
+mod range;
+
+pub(super) use get::{cut, file};
+
 /// Part of a list.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Span {
