@@ -69,6 +69,10 @@ pub fn router(
         .route("/api/v1/recordings/{path}", get(recordings::of_path))
         .route("/api/v1/recordings/{path}/get", get(recordings::cut))
         .route(
+            "/api/v1/recordings/{path}/index.m3u8",
+            get(recordings::playlist),
+        )
+        .route(
             "/api/v1/recordings/{path}/files/{*name}",
             get(recordings::file),
         )

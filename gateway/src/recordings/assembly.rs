@@ -9,17 +9,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_core::record::Container;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sluice_core::record::clip::{Clip, ClipError, Source, clip};
 use sluice_core::record::contents::mp4;
 use sluice_core::record::files::FileState;
 use sluice_core::record::moment::rfc3339;
+use sluice_core::record::playlist::{self, Fragment};
+use sluice_core::record::{Container, template};
 use sluice_pipelines::RecordSpec;
 
 use super::{Archive, Reading, Recording};
 
 /// Read and sent at once: a client that does not read on costs no more memory than this.
 const CHUNK: u64 = 256 * 1024;
+
+/// What an address cannot hold as it is. Players look at its ending, so that dots must stay.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A recording that is open, and not deleted meanwhile.
 #[derive(Debug)]
@@ -99,10 +108,14 @@ impl Archive {
         let (mut sources, mut files) = (Vec::new(), Vec::new());
         for one in meant {
             let opened = self.open(&one.file)?;
-            let source = source(one, &opened.file)?;
-            sources.push(source.ok_or_else(|| CutError::Format {
+            let heads = heads(one, &opened.file)?.ok_or_else(|| CutError::Format {
                 name: one.name.clone(),
-            })?);
+            })?;
+            let runs = heads.fragments.into_iter().flat_map(|one| one.runs);
+            sources.push(Source {
+                runs: runs.collect(),
+                ..heads.source
+            });
             files.push(opened);
         }
         let clip = clip(&sources, from, duration)?;
@@ -123,6 +136,31 @@ impl Archive {
         Ok((clip, assembly))
     }
 
+    /// Lists the parts of a path's files for players of HLS; files that are no MP4 in fragments are left out. Blocks while it reads
+    /// the heads of all fragments in question.
+    ///
+    /// # Errors
+    /// When nothing was recorded then that can be listed.
+    pub fn playlist(
+        self: &Arc<Self>,
+        path: &str,
+        spec: &RecordSpec,
+        from: Duration,
+        duration: Duration,
+    ) -> Result<String, CutError> {
+        let until = from.saturating_add(duration);
+        let list = self.list(path, spec)?;
+        let mut files = Vec::new();
+        for one in list
+            .iter()
+            .filter(|one| one.end > from && one.start < until)
+        {
+            let opened = self.open(&one.file)?;
+            files.extend(heads(one, &opened.file)?);
+        }
+        playlist::playlist(&files).ok_or(CutError::Clip(ClipError::Nothing))
+    }
+
     fn open(self: &Arc<Self>, file: &Path) -> io::Result<Arc<Opened>> {
         let reading = self.reading(file);
         let file = File::open(file)?;
@@ -133,30 +171,48 @@ impl Archive {
     }
 }
 
-/// Reads the heads of a file; none if it is no MP4 in fragments.
-fn source(one: &Recording, file: &File) -> io::Result<Option<Source>> {
+/// Reads the heads of a file; none if it is no MP4 in fragments. The frames are in the fragments, not in the source.
+fn heads(one: &Recording, file: &File) -> io::Result<Option<playlist::File>> {
     if one.container != Container::FragmentedMp4 {
         return Ok(None);
     }
     let length = file.metadata()?.len();
     let mut read = |at: u64, len: usize| read_at(file, at, len);
-    let Some((header, end)) = mp4::header(length, &mut read)? else {
+    let Some((header, header_end)) = mp4::header(length, &mut read)? else {
         return Ok(None);
     };
     if !header.fragmented {
         return Ok(None);
     }
-    let mut heads = Vec::new();
-    mp4::for_each_fragment(end, length, &mut read, |at, size| heads.push((at, size)))?;
-    let mut runs = Vec::new();
-    for (at, size) in heads {
-        runs.extend(mp4::runs(&read(at, size)?, at, &header));
+    let mut places = Vec::new();
+    mp4::for_each_fragment(header_end, length, &mut read, |at, size, end| {
+        places.push((at, size, end));
+    })?;
+    let mut fragments = Vec::new();
+    for (at, size, end) in places {
+        let runs = mp4::runs(&read(at, size)?, at, &header);
+        fragments.push(Fragment { at, end, runs });
     }
-    Ok(Some(Source {
-        start: one.start,
-        header,
-        runs,
+    Ok(Some(playlist::File {
+        address: address(&one.name),
+        header_end,
+        source: Source {
+            start: one.start,
+            header,
+            runs: Vec::new(),
+        },
+        fragments,
     }))
+}
+
+/// Where a file is found from the playlist on: by the name that it has when it is whole.
+fn address(name: &str) -> String {
+    let whole = name.strip_suffix(template::PART).unwrap_or(name);
+    let parts = whole.split('/');
+    let parts: Vec<_> = parts
+        .map(|part| utf8_percent_encode(part, RESERVED).to_string())
+        .collect();
+    format!("files/{}", parts.join("/"))
 }
 
 fn read_at(file: &File, at: u64, len: usize) -> io::Result<Vec<u8>> {

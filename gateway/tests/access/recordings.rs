@@ -17,6 +17,7 @@ async fn recordings_are_listed_for_those_who_may_play_them_back_and_switched_by_
         ("GET /api/v1/recordings/d%6For", 404, 403),
         ("GET /api/v1/recordings/door/get", 404, 403),
         ("GET /api/v1/recordings/door/files/1.mp4", 404, 403),
+        ("GET /api/v1/recordings/door/index.m3u8", 404, 403),
         ("GET /api/v1/recordings/hall/get", 403, 403),
         ("POST /api/v1/paths/door/record/start", 403, 409),
         ("POST /api/v1/paths/door/record/stop", 403, 409),

@@ -31,7 +31,7 @@ fn source(data: &[u8], start: Duration) -> Source {
     let len = data.len() as u64;
     let (header, end) = mp4::header(len, &mut read).unwrap().unwrap();
     let mut heads = vec![];
-    mp4::for_each_fragment(end, len, &mut read, |at, size| heads.push((at, size))).unwrap();
+    mp4::for_each_fragment(end, len, &mut read, |at, size, _| heads.push((at, size))).unwrap();
     let mut runs = vec![];
     for (at, size) in heads {
         runs.extend(mp4::runs(&read(at, size).unwrap(), at, &header));

@@ -93,7 +93,10 @@ fn every_frame_of_a_fragmented_file_is_found_where_it_is() {
     let len = data.len() as u64;
     let (header, end) = mp4::header(len, &mut read).unwrap().unwrap();
     let mut fragments = vec![];
-    mp4::for_each_fragment(end, len, &mut read, |at, size| fragments.push((at, size))).unwrap();
+    mp4::for_each_fragment(end, len, &mut read, |at, size, _| {
+        fragments.push((at, size))
+    })
+    .unwrap();
     let runs: Vec<_> = fragments
         .iter()
         .flat_map(|(at, size)| {

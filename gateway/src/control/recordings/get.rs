@@ -11,15 +11,19 @@ use serde::Deserialize;
 use sluice_core::problem::Problem;
 use sluice_core::record::Container;
 use sluice_core::record::clip::ClipError;
+use sluice_core::record::template::PART;
 
 use super::range::{Wanted, wanted};
 use super::{list, time};
 use crate::control::Control;
 use crate::control::error::Refusal;
+use crate::recordings::Recording;
 use crate::recordings::assembly::{Assembly, CutError, file_name, tag};
 
 /// Longer clips have heads of tens of megabytes, made anew for each request.
 const LONGEST: Duration = Duration::from_hours(6);
+/// Some days have 25 hours.
+const A_DAY: Duration = Duration::from_hours(25);
 
 /// What to cut.
 #[derive(Debug, Default, Deserialize)]
@@ -37,13 +41,8 @@ pub(in crate::control) async fn cut(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let spec = control.paths.record_spec(&path)?.clone();
-    let start = time("start", cut.start.as_deref())?.ok_or_else(|| {
-        Problem::new(
-            400,
-            "`start` is missing; write it such as start=2026-11-29T05:42:51Z.",
-        )
-    })?;
-    let duration = seconds(cut.duration.as_deref())?;
+    let start = time("start", cut.start.as_deref())?.ok_or_else(no_start)?;
+    let duration = seconds(cut.duration.as_deref(), LONGEST)?;
     if let Some(format) = cut.format.filter(|format| format != "mp4") {
         let format: String = format
             .chars()
@@ -76,6 +75,32 @@ pub(in crate::control) async fn cut(
     Ok(response)
 }
 
+/// Lists parts of files for players of HLS.
+pub(in crate::control) async fn playlist(
+    State(control): State<Control>,
+    Path(path): Path<String>,
+    Query(cut): Query<Cut>,
+) -> Result<Response, Refusal> {
+    let spec = control.paths.record_spec(&path)?.clone();
+    let start = time("start", cut.start.as_deref())?.ok_or_else(no_start)?;
+    let duration = seconds(cut.duration.as_deref(), A_DAY)?;
+    let (archive, name) = (Arc::clone(&control.archive), path.clone());
+    let made = tokio::task::spawn_blocking(move || archive.playlist(&name, &spec, start, duration));
+    match made.await {
+        Ok(Ok(list)) => {
+            let kind = (header::CONTENT_TYPE, "application/vnd.apple.mpegurl");
+            Ok(([kind, (header::CACHE_CONTROL, "no-cache")], list).into_response())
+        }
+        Ok(Err(error)) => Err(refusal(&path, &error).into()),
+        Err(_panicked) => Err(Problem::new(500, "The list could not be made.").into()),
+    }
+}
+
+fn no_start() -> Problem {
+    let sentence = "`start` is missing; write it such as start=2026-11-29T05:42:51Z.";
+    Problem::new(400, sentence)
+}
+
 /// Sends one file as it is.
 pub(in crate::control) async fn file(
     State(control): State<Control>,
@@ -84,7 +109,12 @@ pub(in crate::control) async fn file(
 ) -> Result<Response, Refusal> {
     // By the list alone: no name leads to another place.
     let list = list(&control, &path).await?;
-    let Some(one) = list.into_iter().find(|one| one.name == name) else {
+    // One that is being written is called by the name that it is about to have.
+    let is_meant = |one: &Recording| one.name.strip_suffix(PART).unwrap_or(&one.name) == name;
+    let Some(one) = list
+        .into_iter()
+        .find(|one| one.name == name || is_meant(one))
+    else {
         return Err(Problem::new(404, "There is no recording of this name.").into());
     };
     let kind = match one.container {
@@ -127,15 +157,15 @@ fn capitalised(sentence: &str) -> String {
     })
 }
 
-fn seconds(text: Option<&str>) -> Result<Duration, Problem> {
+fn seconds(text: Option<&str>, most: Duration) -> Result<Duration, Problem> {
     let parsed = text
         .and_then(|text| text.parse::<f64>().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|time| !time.is_zero() && *time <= LONGEST);
+        .filter(|time| !time.is_zero() && *time <= most);
     parsed.ok_or_else(|| {
         let sentence = format!(
             "`duration` is a number of seconds, at most {}, such as duration=90.",
-            LONGEST.as_secs()
+            most.as_secs()
         );
         Problem::new(400, sentence)
     })

@@ -17,7 +17,7 @@ use crate::recordings::Recording;
 mod get;
 mod range;
 
-pub(super) use get::{cut, file};
+pub(super) use get::{cut, file, playlist};
 
 /// Part of a list.
 #[derive(Debug, Default, Deserialize)]

@@ -9,6 +9,7 @@ pub mod format;
 pub mod fragments;
 pub mod merge;
 pub mod moment;
+pub mod playlist;
 pub mod repair;
 pub mod retain;
 pub mod retry;

@@ -117,10 +117,40 @@ fn a_clip_is_cut_across_files_and_sent_in_any_parts() {
     ] {
         assert_eq!(get(&gateway, query, &[]).status, status, "{query}");
     }
+    playlist(&gateway, &files);
     for name in ["none.mp4", "..%2Fsluice.yaml", "%2Fetc%2Fpasswd"] {
         let reply = gateway.get(&format!("api/v1/recordings/cam/files/{name}"));
         assert_eq!(reply.status, 404, "{name}");
     }
+}
+
+/// ffmpeg plays the list of the first three files to its end, and finds what is in them.
+fn playlist(gateway: &Gateway, files: &[Value]) {
+    let start = text(&files[0], "start");
+    let until = from_rfc3339(text(&files[2], "start")).expect("it is a time");
+    let lasts = until - from_rfc3339(start).expect("it is a time");
+    let query = format!("start={start}&duration={}", lasts.as_secs_f64() + 0.5);
+    let url = gateway.at(&format!("api/v1/recordings/cam/index.m3u8?{query}"));
+    let list = Client::default().get(&url);
+    assert_eq!(list.status, 200, "{}", list.body);
+    assert_eq!(list.body.matches("#EXT-X-MAP").count(), 3, "{}", list.body);
+    let spans = files.iter().take(3).map(|one| one["duration_s"].as_f64());
+    let want: f64 = spans.flatten().sum();
+    let parts = list.body.lines();
+    let parts = parts.filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(','));
+    let said: f64 = parts.filter_map(|part| part.parse::<f64>().ok()).sum();
+    assert!((said - want).abs() < 0.3, "{want} {}", list.body);
+    let scratch = TempDir::new().expect("a folder");
+    let file = scratch.path().join("list.mkv");
+    let copied = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-i", &url, "-c", "copy"])
+        .arg(&file)
+        .output()
+        .expect("ffmpeg is installed");
+    let complaint = String::from_utf8_lossy(&copied.stderr);
+    assert!(copied.status.success(), "{complaint}");
+    let span = video(&recordings::probe(&file)).span();
+    assert!((span - want).abs() < 0.3, "{want} {span}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) fn contents<E>(
     }
     let from = indexed(len, &mut read)?.unwrap_or(end);
     let mut last = None;
-    for_each_fragment(from, len, &mut read, |at, size| last = Some((at, size)))?;
+    for_each_fragment(from, len, &mut read, |at, size, _| last = Some((at, size)))?;
     let mut ends = Duration::ZERO;
     if let Some((at, size)) = last {
         let moof = read(at, size)?;
@@ -124,7 +124,7 @@ pub fn header<E>(
     Ok(None)
 }
 
-/// Calls `each` with place and size of the heads (`moof`) of all fragments from `at` on that are whole.
+/// Calls `each` with place and size of the heads (`moof`) of all fragments from `from` on that are whole, and where those end.
 ///
 /// # Errors
 ///
@@ -133,7 +133,7 @@ pub fn for_each_fragment<E>(
     from: u64,
     len: u64,
     read: &mut impl FnMut(u64, usize) -> Result<Vec<u8>, E>,
-    mut each: impl FnMut(u64, usize),
+    mut each: impl FnMut(u64, usize, u64),
 ) -> Result<(), E> {
     let mut at = from;
     let mut open = None;
@@ -148,7 +148,7 @@ pub fn for_each_fragment<E>(
             b"moof" => open = usize::try_from(size).ok().map(|size| (at, size)),
             b"mdat" => {
                 if let Some((at, size)) = open.take() {
-                    each(at, size);
+                    each(at, size, end);
                 }
             }
             _ => {}
