@@ -1,6 +1,7 @@
 //! Recording: what came in is in files that others play, and no disk disturbs who watches.
 
 mod control;
+mod crashes;
 mod disks;
 mod playback;
 mod retention;
