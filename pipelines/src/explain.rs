@@ -245,6 +245,7 @@ mod tests {
             segment: std::time::Duration::from_secs(60),
             segment_bytes: 0,
             starts: true,
+            pre_roll: std::time::Duration::ZERO,
         });
         let line = explain(&spec);
         for part in [

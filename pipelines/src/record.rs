@@ -22,7 +22,7 @@ pub struct Recorder {
 /// How a recorder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordStatus {
-    /// In one word: `off`, `idle` (no key frame has come yet), `recording`, `dropping` (the disk is too slow) or `failed` (it is
+    /// In one word: `off`, `armed` (the last seconds are kept for the next start), `idle` (no key frame has come yet), `recording`, `dropping` (the disk is too slow) or `failed` (it is
     /// tried again by itself).
     pub state: String,
     /// Why it does not record; one sentence.
@@ -74,13 +74,23 @@ impl Recorder {
     /// When an element is missing, or the route is gone.
     pub fn start(&self) -> Result<(), RouteError> {
         let _turn = self.turn.lock();
-        self.branches.begin()
+        self.branches.begin(true)
     }
 
     /// Ends the recording, and waits until its file is whole: as long as the disk takes.
     pub fn stop(&self) {
         let _turn = self.turn.lock();
         self.branches.end();
+        // A recorder of its own for what comes: this one is gone with its file.
+        if let Err(error) = self.branches.arm() {
+            tracing::warn!(%error, "nothing is kept for the next recording");
+        }
+    }
+
+    /// Begins to keep the last seconds, if that is wanted.
+    pub(crate) fn arm(&self) -> Result<(), RouteError> {
+        let _turn = self.turn.lock();
+        self.branches.arm()
     }
 
     /// Says how it is. Does not block.

@@ -62,6 +62,8 @@ pub struct RecordSpec {
     pub segment_bytes: u64,
     /// It begins with the route; otherwise when [`crate::Recorder::start`] is called.
     pub starts: bool,
+    /// So much from before that call is in the recording; kept in memory.
+    pub pre_roll: Duration,
 }
 
 /// A server that a route is pushed to by WHIP.

@@ -27,6 +27,7 @@ const PATH_KEYS: &[PathKey] = &[
     ("GROUP_SPAN", |path| &mut path.group.span),
     ("RECORD", |path| &mut path.record.on),
     ("RECORD_WHEN", |path| &mut path.record.keys.when),
+    ("RECORD_PRE_ROLL", |path| &mut path.record.keys.pre_roll),
     ("RECORD_LOCATION", |path| &mut path.record.keys.location),
     ("RECORD_FORMAT", |path| &mut path.record.keys.format),
     ("RECORD_SEGMENT", |path| &mut path.record.keys.segment),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_core::id::RouteId;
 use sluice_core::record::Retention;
 use sluice_core::source::{Scheme, SourceUri};
-use sluice_pipelines::{RouteSpec, RtspTransport, SecondPublisher};
+use sluice_pipelines::{RecordSpec, RouteSpec, RtspTransport, SecondPublisher};
 
 use super::error::ConfigError;
 use super::raw::{Entry, RawPath, Text};
@@ -129,12 +129,8 @@ pub(super) fn convert(
         let keys = (&defaults.record.keys, &path.record.keys);
         config.keep = retention::of_path(&key, keys, spec, errors);
     }
-    if config
-        .spec
-        .record
-        .as_ref()
-        .is_some_and(|record| record.starts)
-    {
+    let keeps_running = |record: &RecordSpec| record.starts || !record.pre_roll.is_zero();
+    if config.spec.record.as_ref().is_some_and(keeps_running) {
         always_runs(&key, &path, "record", errors);
         config.on_demand = false;
     }

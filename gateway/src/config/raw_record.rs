@@ -32,6 +32,7 @@ pub(super) struct RawRecord {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecordKeys {
     pub(super) when: Text,
+    pub(super) pre_roll: Text,
     pub(super) location: Text,
     pub(super) format: Text,
     pub(super) segment: Text,

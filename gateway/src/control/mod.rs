@@ -65,6 +65,7 @@ pub fn router(
         .route("/api/v1/paths/{path}", get(api::path))
         .route("/api/v1/paths/{path}/record/start", post(recordings::start))
         .route("/api/v1/paths/{path}/record/stop", post(recordings::stop))
+        .route("/api/v1/paths/{path}/record/event", post(recordings::event))
         .route("/api/v1/recordings", get(recordings::all))
         .route("/api/v1/recordings/{path}", get(recordings::of_path))
         .route("/api/v1/recordings/{path}/get", get(recordings::cut))

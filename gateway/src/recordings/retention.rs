@@ -123,6 +123,7 @@ mod tests {
                 segment: Duration::from_secs(1),
                 segment_bytes: 0,
                 starts: true,
+                pre_roll: Duration::ZERO,
             },
             rule: Retention {
                 total_bytes: Some(1000),

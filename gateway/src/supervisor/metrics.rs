@@ -18,7 +18,7 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "sluice_recording_state",
         kind: "gauge",
-        help: "1 for the state that the path's recorder is in: off, idle, recording, dropping or failed.",
+        help: "1 for the state that the path's recorder is in: off, armed, idle, recording, dropping or failed.",
     },
     Metric {
         name: "sluice_recording_bytes_total",

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 
 mod lifecycle;
+mod log;
 pub mod metrics;
 mod path;
 mod paths;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::lifecycle::{Action, Lifecycle};
+use super::log;
 use crate::config::PathConfig;
 
 /// Commands that wait for one path; when it is full, a request waits its turn.
@@ -21,6 +22,14 @@ const EVENTS: usize = 64;
 /// How long a route's viewers have to say goodbye, and its source to let go.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Whether and how long to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Start,
+    For(Duration),
+    Stop,
+}
+
 /// What the control plane asks of a path.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -28,9 +37,9 @@ pub(super) enum Command {
     Open {
         reply: oneshot::Sender<Result<Viewers, Problem>>,
     },
-    /// Record, or do not.
+    /// Record until told otherwise, or for so long, or do not.
     Record {
-        on: bool,
+        wish: Wish,
         reply: oneshot::Sender<Result<(), Problem>>,
     },
 }
@@ -69,6 +78,8 @@ pub(super) struct PathTask {
     snapshot: watch::Sender<Snapshot>,
     lifecycle: Lifecycle,
     running: Option<Running>,
+    /// When the recording of an event ends.
+    event_ends: Option<Instant>,
 }
 
 /// A route, and what it tells.
@@ -106,6 +117,7 @@ impl PathTask {
                 snapshot,
                 lifecycle,
                 running: None,
+                event_ends: None,
             },
         )
     }
@@ -123,8 +135,8 @@ impl PathTask {
             match self.next().await {
                 Wake::Cancelled => break,
                 Wake::Command(Command::Open { reply }) => self.on_open(reply).await,
-                Wake::Command(Command::Record { on, reply }) => {
-                    let done = self.on_record(on).await;
+                Wake::Command(Command::Record { wish, reply }) => {
+                    let done = self.on_wish(wish).await;
                     if reply.send(done).is_err() {
                         tracing::debug!("whoever asked is gone");
                     }
@@ -134,6 +146,7 @@ impl PathTask {
                 Wake::Timeout => {
                     let action = self.lifecycle.handle_timeout(Instant::now());
                     self.act(action).await;
+                    self.end_event().await;
                 }
             }
         }
@@ -141,7 +154,8 @@ impl PathTask {
     }
 
     async fn next(&mut self) -> Wake {
-        let deadline = self.lifecycle.poll_timeout();
+        let deadlines = self.lifecycle.poll_timeout().into_iter();
+        let deadline = deadlines.chain(self.event_ends).min();
         let timer = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -165,6 +179,30 @@ impl PathTask {
         };
         if reply.send(answer).is_err() {
             tracing::debug!("whoever asked is gone");
+        }
+    }
+
+    async fn on_wish(&mut self, wish: Wish) -> Result<(), Problem> {
+        let Some(record) = &self.config.spec.record else {
+            return Err(super::recording::not_configured());
+        };
+        let records = record.starts;
+        self.event_ends = match wish {
+            Wish::Start | Wish::Stop => None,
+            // It is recorded anyway, and nobody has said for how long.
+            Wish::For(_) if records && self.event_ends.is_none() => None,
+            Wish::For(span) => self.event_ends.max(Some(Instant::now() + span)),
+        };
+        self.on_record(wish != Wish::Stop).await
+    }
+
+    async fn end_event(&mut self) {
+        if self.event_ends.is_none_or(|ends| ends > Instant::now()) {
+            return;
+        }
+        self.event_ends = None;
+        if let Err(problem) = self.on_record(false).await {
+            tracing::warn!(reason = %problem.detail, "the recording did not end");
         }
     }
 
@@ -204,7 +242,7 @@ impl PathTask {
                 state,
                 reason,
             } => {
-                log_forward(&target, &state, reason.as_deref());
+                log::forward(&target, &state, reason.as_deref());
                 return;
             }
             Event::Recording { .. } | Event::Recorded { .. } | Event::Repaired { .. } => {
@@ -229,7 +267,7 @@ impl PathTask {
         let count = running.route.viewers().count();
         self.lifecycle.on_viewers(count, Instant::now());
         if let Some(event) = event {
-            log_viewer(&event, count);
+            log::viewer(&event, count);
         }
     }
 
@@ -299,7 +337,7 @@ impl PathTask {
     /// Makes a state known, and logs what a person should hear of.
     fn publish(&self, state: RouteState) {
         let before = self.snapshot.borrow().clone();
-        log_change(&before.state, &state, &self.config);
+        log::change(&before.state, &state, &self.config);
         let playing_since = match (&state, before.playing_since) {
             (RouteState::Running { .. }, Some(since)) => Some(since),
             (RouteState::Running { .. }, None) => Some(Instant::now()),
@@ -334,60 +372,6 @@ async fn told(running: &mut Option<Running>) -> Wake {
             Err(RecvError::Closed) => std::future::pending().await,
         },
         else => std::future::pending().await,
-    }
-}
-
-fn log_change(before: &RouteState, now: &RouteState, config: &PathConfig) {
-    if before.name() == now.name() && before.reason() == now.reason() {
-        return;
-    }
-    match now {
-        RouteState::Idle => tracing::debug!("idle"),
-        RouteState::Starting => tracing::info!("starting"),
-        RouteState::Running { source } => {
-            // The scheme only: addresses are for the debug level.
-            let scheme = config
-                .spec
-                .sources
-                .get(*source)
-                .map(|source| source.scheme().as_str());
-            tracing::info!(source, scheme, "running");
-        }
-        RouteState::Unpublished { reason } => tracing::info!(%reason, "no publisher"),
-        RouteState::Waiting { reason, .. } => tracing::warn!(%reason, "waiting for the source"),
-        RouteState::Failed { reason, .. } => tracing::error!(%reason, "failed"),
-    }
-}
-
-fn log_forward(target: &str, state: &str, reason: Option<&str>) {
-    // Addresses are for the debug level.
-    tracing::debug!(to = target, state, "forward");
-    match (state, reason) {
-        ("running", _) => tracing::info!("forwarded"),
-        ("waiting", Some(reason)) => tracing::warn!(%reason, "not forwarded"),
-        ("failed", Some(reason)) => tracing::error!(%reason, "not forwarded"),
-        _ => {}
-    }
-}
-
-fn log_viewer(event: &ViewerEvent, count: usize) {
-    match event {
-        ViewerEvent::Joined { id } => tracing::debug!(viewer = %id, count, "viewer joined"),
-        ViewerEvent::Playing { id, .. } => tracing::info!(viewer = %id, count, "viewer plays"),
-        ViewerEvent::Thinned {
-            id,
-            carries_kbps,
-            stream_kbps,
-        } => tracing::info!(
-            viewer = %id, carries_kbps, stream_kbps,
-            "the viewer's network is too slow for the stream: it gets key frames and sound"
-        ),
-        ViewerEvent::Whole { id, trial } => {
-            tracing::info!(viewer = %id, trial, "the viewer gets all pictures again");
-        }
-        ViewerEvent::Left { id, reason } => {
-            tracing::info!(viewer = %id, count, %reason, "viewer left")
-        }
     }
 }
 

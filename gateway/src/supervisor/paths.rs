@@ -12,7 +12,7 @@ use sluice_pipelines::{RecordSpec, Recorder, RouteState};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{self, Figure};
-use super::path::{Command, Handle, Snapshot};
+use super::path::{Command, Handle, Snapshot, Wish};
 use super::recording;
 use crate::config::AbsentPublisher;
 
@@ -114,14 +114,25 @@ impl Paths {
         json!({ "paths": paths })
     }
 
-    /// Starts or ends the recording of a path; when it has ended, its file is whole.
+    /// Starts or ends the recording of a path; when it has ended, its file is whole. With `span` it ends by itself after so long,
+    /// unless it is asked for again.
     ///
     /// # Errors
     /// When there is no such path, or its config does not say how it is recorded.
-    pub async fn record(&self, path: &str, on: bool) -> Result<(), Problem> {
+    pub async fn record(
+        &self,
+        path: &str,
+        on: bool,
+        span: Option<Duration>,
+    ) -> Result<(), Problem> {
         let handle = self.handles.get(path).ok_or_else(|| unknown(path))?;
         let (reply, answer) = oneshot::channel();
-        let command = Command::Record { on, reply };
+        let wish = match (on, span) {
+            (false, _) => Wish::Stop,
+            (true, None) => Wish::Start,
+            (true, Some(span)) => Wish::For(span),
+        };
+        let command = Command::Record { wish, reply };
         let sent = handle.commands.send(command).await;
         sent.map_err(|_| going_down())?;
         answer.await.map_err(|_| going_down())?

@@ -1,7 +1,12 @@
 //! Recordings that are started and stopped, and what people should hear of them.
 
+use std::time::Duration;
+
 use sluice_core::problem::Problem;
 use sluice_pipelines::{Event, RecordStatus, Recorder};
+
+/// A file is finished within this time, or its disk has trouble.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Says why nobody can start a path's recording.
 pub(super) fn not_configured() -> Problem {
@@ -22,7 +27,14 @@ pub(super) async fn switch(recorder: Recorder, on: bool) -> Result<(), Problem> 
             Ok(())
         }
     });
-    match done.await {
+    let Ok(done) = tokio::time::timeout(PATIENCE, done).await else {
+        // The path must not wait with its disk: viewers come meanwhile.
+        return Err(Problem::new(
+            503,
+            "The disk is slow: the recording ends as soon as it has taken all of it.",
+        ));
+    };
+    match done {
         Ok(done) => done.map_err(|error| Problem::new(500, format!("{error}."))),
         Err(_panicked) => Err(Problem::new(500, "The recorder failed; its log says why.")),
     }

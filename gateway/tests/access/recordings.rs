@@ -21,6 +21,7 @@ async fn recordings_are_listed_for_those_who_may_play_them_back_and_switched_by_
         ("GET /api/v1/recordings/hall/get", 403, 403),
         ("POST /api/v1/paths/door/record/start", 403, 409),
         ("POST /api/v1/paths/door/record/stop", 403, 409),
+        ("POST /api/v1/paths/door/record/event", 403, 409),
         ("POST /api/v1/paths/none/record/start", 403, 404),
     ] {
         for (who, gets) in [(&obs, obs_gets), (&alice, alice_gets)] {

@@ -50,6 +50,8 @@ pub(super) fn make_recorder(
     let recorder = Recorder::new(branches.into());
     if record.starts {
         recorder.start()?;
+    } else {
+        recorder.arm()?;
     }
     Ok(Some(recorder))
 }
@@ -71,9 +73,20 @@ impl Branches {
         sink.map_or(Ok(()), |sink| self.link(&sink, kind, tee))
     }
 
-    /// Makes the recorder and links every track that there is; those that come later link themselves.
-    pub(crate) fn begin(&self) -> Result<(), RouteError> {
-        if self.sink().is_some() {
+    /// Makes a recorder that keeps the last seconds, if that is wanted.
+    pub(crate) fn arm(&self) -> Result<(), RouteError> {
+        let record = self.spec.record.as_ref();
+        if record.is_some_and(|record| !record.pre_roll.is_zero()) {
+            return self.begin(false);
+        }
+        Ok(())
+    }
+
+    /// Makes the recorder and links every track that there is; those that come later link themselves. Without `recording` it keeps
+    /// the last seconds until this is called with it.
+    pub(crate) fn begin(&self, recording: bool) -> Result<(), RouteError> {
+        if let Some(sink) = self.sink() {
+            sink.set_property("recording", recording);
             return Ok(());
         }
         let refused = |what: &glib::BoolError| RouteError::Build {
@@ -89,6 +102,8 @@ impl Branches {
         sink.set_property("format", record.format.name());
         sink.set_property("segment-duration", millis(record.segment));
         sink.set_property("segment-size", record.segment_bytes);
+        sink.set_property("pre-roll", millis(record.pre_roll));
+        sink.set_property("recording", recording);
         // What cannot be recorded is watched all the same.
         sink.set_property("leave-out", true);
         pipeline.add(&sink).map_err(|what| refused(&what))?;

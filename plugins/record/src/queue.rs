@@ -34,6 +34,8 @@ pub(crate) enum Order {
     Expect(usize),
     /// A track has ended.
     Ended(usize),
+    /// Write what comes, and what is kept from before; or keep it.
+    Record(bool),
     /// A track cannot be recorded: nobody waits for it.
     LeftOut(usize),
     /// A segment could not be written on.

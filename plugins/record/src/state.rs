@@ -12,6 +12,8 @@ pub(crate) enum Doing {
     /// No key frame has come yet.
     #[default]
     Idle,
+    /// The last seconds are kept, and nothing is written.
+    Armed,
     Recording,
     /// The disk is too slow: frames are dropped.
     Dropping,
@@ -23,6 +25,7 @@ impl Doing {
     const fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
+            Self::Armed => "armed",
             Self::Recording => "recording",
             Self::Dropping => "dropping",
             Self::Failed => "failed",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gst::glib;
 use sluice_core::Kind;
-use sluice_core::record::{Cutter, DiskRetry, Merge, Moment, Verdict, cut, moment};
+use sluice_core::record::{Cutter, DiskRetry, Merge, Moment, PreRoll, Verdict, cut, moment};
 
 use crate::keeper::{Keeper, said};
 use crate::leftovers;
@@ -45,12 +45,17 @@ pub(crate) struct Writer {
     skipping: bool,
     /// The fixed folder is there, or was: it is made once, since a disk may be mounted there.
     has_folder: bool,
+    /// Frames are written; otherwise the last ones are kept.
+    on: bool,
+    before: PreRoll<Frame>,
 }
 
 impl Writer {
     pub(crate) fn new(settings: Settings, queue: Arc<Queue>, report: Arc<Report>) -> Self {
         Self {
             cutter: Cutter::new(settings.limits()),
+            on: settings.recording,
+            before: PreRoll::new(settings.pre_roll()),
             merge: Merge::new(if settings.block { FILES } else { LIVE }),
             settings,
             queue,
@@ -75,6 +80,9 @@ impl Writer {
             Ok(()) => self.tidy(),
             Err(reason) => self.failed(&reason),
         }
+        if !self.on {
+            self.report.is(Doing::Armed, None, None);
+        }
         loop {
             match self.queue.pop() {
                 Order::Frame(frame) => {
@@ -97,6 +105,7 @@ impl Writer {
                     self.drain();
                     self.end_if_all_ended();
                 }
+                Order::Record(on) => self.switch(on),
                 Order::LeftOut(track) => {
                     self.expected.remove(&track);
                     self.caps.remove(&track);
@@ -117,9 +126,38 @@ impl Writer {
 
     fn drain(&mut self) {
         while let Some((at, _, frame)) = self.merge.pop() {
-            self.on_frame(at, &frame);
+            if self.on {
+                self.on_frame(at, &frame);
+            } else {
+                self.hold(at, frame);
+            }
         }
         self.join(false);
+    }
+
+    fn switch(&mut self, on: bool) {
+        if std::mem::replace(&mut self.on, on) == on {
+            return;
+        }
+        if on {
+            self.report.is(Doing::Idle, None, None);
+            let before: Vec<_> = self.before.take().collect();
+            for (at, frame) in before {
+                self.on_frame(at, &frame);
+            }
+        } else {
+            self.close();
+            self.cutter.on_closed();
+            self.report.is(Doing::Armed, None, None);
+        }
+    }
+
+    fn hold(&mut self, at: Duration, frame: Frame) {
+        let caps = frame.caps.clone();
+        self.caps.insert(frame.track, (frame.kind, caps));
+        let begins = frame.key && self.leader(&frame) == Some(frame.track);
+        let bytes = frame.buffer.size() as u64;
+        self.before.push(at, begins, bytes, frame);
     }
 
     fn end_if_all_ended(&mut self) {

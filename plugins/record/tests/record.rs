@@ -249,6 +249,39 @@ fn a_file_that_cannot_be_repaired_is_marked_and_kept() {
 }
 
 #[test]
+fn what_came_before_the_start_is_kept_from_a_key_frame_on() {
+    let take = Take::new("fmp4");
+    let mut recorder = Recorder::start(&take, "recording=false pre-roll=2000");
+    for group in 0..5 {
+        recorder.video(320, 240, 25 * group, 25);
+    }
+    recorder.set_recording(true);
+    recorder.video(320, 240, 125, 25);
+    let files = recorder.finish();
+    // The last picture before is of 4.96 s, and the key frame two seconds earlier of 2 s: three groups of five are left.
+    assert_eq!(files.len(), 1, "{files:?}");
+    kit::decodes(&files[0]);
+    assert_eq!(probe(&files[0]).video.frames, 75 + 25);
+}
+
+#[test]
+fn a_recording_that_is_switched_off_and_on_is_two_files() {
+    let take = Take::new("mkv");
+    let mut recorder = Recorder::start(&take, "");
+    recorder.video(320, 240, 0, 25);
+    recorder.set_recording(false);
+    recorder.video(320, 240, 25, 25);
+    recorder.set_recording(true);
+    recorder.video(320, 240, 50, 25);
+    let files = recorder.finish();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in &files {
+        kit::decodes(file);
+        assert_eq!(probe(file).video.frames, 25, "{file}");
+    }
+}
+
+#[test]
 fn a_folder_that_goes_and_comes_is_recorded_to_again_without_an_error() {
     let take = Take::new("fmp4");
     let mut recorder = Recorder::start(&take, "segment-duration=1");

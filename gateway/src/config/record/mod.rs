@@ -25,6 +25,8 @@ const FOLDER: &str = "/var/lib/sluice/recordings";
 const SEGMENT: Duration = Duration::from_mins(10);
 /// A day in one file: the longest segment.
 const LONGEST: Duration = Duration::from_hours(24);
+/// More than this would fill the memory rather than help.
+const LONGEST_PRE_ROLL: Duration = Duration::from_mins(1);
 /// Smaller segments would be one for each group of pictures.
 const SMALLEST: usize = 1_000_000;
 
@@ -78,6 +80,14 @@ pub(super) fn convert(
                 "write always, or asked (by the API)",
             )
             .unwrap_or(true),
+        pre_roll: reading
+            .of(
+                "record.pre_roll",
+                (&above.pre_roll, &own.pre_roll),
+                |text| units::duration(text).filter(|time| *time <= LONGEST_PRE_ROLL),
+                "write a duration of at most 60s, such as 10s",
+            )
+            .unwrap_or_default(),
         location: reading.location((&above.location, &own.location), folder)?,
         format: reading
             .of(
@@ -104,6 +114,16 @@ pub(super) fn convert(
             )
             .unwrap_or_default(),
     };
+    let before = reading.chosen("record.pre_roll", (&above.pre_roll, &own.pre_roll));
+    if let (true, false, Some((key, entry))) = (spec.starts, spec.pre_roll.is_zero(), before) {
+        let error = ConfigError::new(
+            &entry.place,
+            key,
+            "means nothing for a path that is always recorded",
+            "add `when: asked`, or remove it",
+        );
+        errors.push(error.value(&entry.value));
+    }
     on.then_some(spec)
 }
 

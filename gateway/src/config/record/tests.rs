@@ -26,6 +26,10 @@ fn a_switch_or_keys() {
     let asked = door("{when: asked}").unwrap();
     assert!(asked.on_demand);
     assert!(!asked.spec.record.unwrap().starts);
+    // What came before can only be kept of what runs.
+    let event = door("{when: asked, pre_roll: 10s}").unwrap();
+    assert!(!event.on_demand);
+    assert_eq!(event.spec.record.unwrap().pre_roll.as_secs(), 10);
     assert_eq!(
         record.location.text(),
         "/var/lib/sluice/recordings/%p/%Y-%m-%dT%H-%M-%S-%fZ"
@@ -87,6 +91,14 @@ fn mistakes_are_one_sentence_each_with_their_line() {
         (
             "{format: avi}",
             "sluice.yaml:4: `paths.door.record.format: avi` cannot be used; write one of auto, fmp4, mp4, mkv, mpegts.",
+        ),
+        (
+            "{pre_roll: 10s}",
+            "sluice.yaml:4: `paths.door.record.pre_roll: 10s` means nothing for a path that is always recorded; add `when: asked`, or remove it.",
+        ),
+        (
+            "{when: asked, pre_roll: 2m}",
+            "sluice.yaml:4: `paths.door.record.pre_roll: 2m` cannot be used; write a duration of at most 60s, such as 10s.",
         ),
         (
             "{when: never}",

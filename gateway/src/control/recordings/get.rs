@@ -157,7 +157,7 @@ fn capitalised(sentence: &str) -> String {
     })
 }
 
-fn seconds(text: Option<&str>, most: Duration) -> Result<Duration, Problem> {
+pub(super) fn seconds(text: Option<&str>, most: Duration) -> Result<Duration, Problem> {
     let parsed = text
         .and_then(|text| text.parse::<f64>().ok())
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

@@ -19,6 +19,11 @@ mod range;
 
 pub(super) use get::{cut, file, playlist};
 
+/// An event is recorded for so long when nothing is said.
+const EVENT: Duration = Duration::from_secs(30);
+/// Whoever wants more starts and stops.
+const LONGEST_EVENT: Duration = Duration::from_hours(1);
+
 /// Part of a list.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Span {
@@ -65,18 +70,41 @@ pub(super) async fn start(
     State(control): State<Control>,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
-    switch(&control, &path, true).await
+    switch(&control, &path, true, None).await
 }
 
 pub(super) async fn stop(
     State(control): State<Control>,
     Path(path): Path<String>,
 ) -> Result<Response, Refusal> {
-    switch(&control, &path, false).await
+    switch(&control, &path, false, None).await
 }
 
-async fn switch(control: &Control, path: &str, on: bool) -> Result<Response, Refusal> {
-    control.paths.record(path, on).await?;
+/// How long an event is recorded.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Event {
+    duration: Option<String>,
+}
+
+pub(super) async fn event(
+    State(control): State<Control>,
+    Path(path): Path<String>,
+    Query(event): Query<Event>,
+) -> Result<Response, Refusal> {
+    let span = match event.duration.as_deref() {
+        Some(text) => get::seconds(Some(text), LONGEST_EVENT)?,
+        None => EVENT,
+    };
+    switch(&control, &path, true, Some(span)).await
+}
+
+async fn switch(
+    control: &Control,
+    path: &str,
+    on: bool,
+    span: Option<Duration>,
+) -> Result<Response, Refusal> {
+    control.paths.record(path, on, span).await?;
     let described = control.paths.describe(path);
     let record = described.as_ref().and_then(|path| path.get("record"));
     Ok(fresh(json!({ "record": record })))

@@ -259,6 +259,11 @@ impl ObjectImpl for RecordSink {
         if let Err(why) = set {
             gst::warning!(CAT, imp = self, "{} ignored: {why}", pspec.name());
         }
+        if pspec.name() == "recording" {
+            let on = value.get().unwrap_or_default();
+            let queue = Arc::clone(&self.state.lock().queue);
+            queue.order(Order::Record(on));
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) fragment_ms: u32,
     pub(crate) block: bool,
     pub(crate) leave_out: bool,
+    pub(crate) recording: bool,
+    pre_roll_ms: u32,
 }
 
 impl Default for Settings {
@@ -30,6 +32,8 @@ impl Default for Settings {
             fragment_ms: 1000,
             block: false,
             leave_out: false,
+            recording: true,
+            pre_roll_ms: 0,
         }
     }
 }
@@ -40,6 +44,10 @@ impl Settings {
             duration: Duration::from_millis(self.segment_ms as u64),
             bytes: self.segment_bytes,
         }
+    }
+
+    pub(crate) const fn pre_roll(&self) -> Duration {
+        Duration::from_millis(self.pre_roll_ms as u64)
     }
 
     /// Takes a property's value; the error says why it is none.
@@ -72,6 +80,8 @@ impl Settings {
             "segment-duration" => self.segment_ms = number(),
             "segment-size" => self.segment_bytes = value.get().unwrap_or_default(),
             "fragment-duration" => self.fragment_ms = number(),
+            "pre-roll" => self.pre_roll_ms = number(),
+            "recording" => self.recording = value.get().unwrap_or_default(),
             "leave-out" => self.leave_out = value.get().unwrap_or_default(),
             _ => self.block = value.get().unwrap_or_default(),
         }
@@ -86,6 +96,8 @@ impl Settings {
             "segment-duration" => self.segment_ms.to_value(),
             "segment-size" => self.segment_bytes.to_value(),
             "fragment-duration" => self.fragment_ms.to_value(),
+            "pre-roll" => self.pre_roll_ms.to_value(),
+            "recording" => self.recording.to_value(),
             "leave-out" => self.leave_out.to_value(),
             _ => self.block.to_value(),
         }
@@ -141,6 +153,17 @@ fn all() -> Vec<glib::ParamSpec> {
             100,
             1000,
         ),
+        number(
+            "pre-roll",
+            "How many milliseconds from before are in what recording=true begins; they are kept in memory, 64 MiB at most",
+            0,
+            0,
+        ),
+        glib::ParamSpecBoolean::builder("recording")
+            .blurb("Write frames; false keeps those of pre-roll, and ends the segment")
+            .default_value(true)
+            .mutable_playing()
+            .build(),
         glib::ParamSpecBoolean::builder("block")
             .blurb("When the disk is too slow, hold the source up (for files) instead of dropping (for live sources)")
             .mutable_ready()

@@ -232,6 +232,12 @@ impl Recorder {
         panic!("nothing was written");
     }
 
+    /// Writes what comes, or keeps it.
+    pub(crate) fn set_recording(&self, on: bool) {
+        let sink = self.pipeline.by_name("r").unwrap();
+        sink.set_property("recording", on);
+    }
+
     pub(crate) fn reason(&self) -> String {
         self.reason.clone()
     }

@@ -121,6 +121,41 @@ fn starting_and_stopping_disturbs_no_viewer_and_gives_a_file_each_time() {
 }
 
 #[test]
+fn an_event_has_the_seconds_before_it_and_ends_by_itself() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(&format!("{CAMERA} --audio aac"));
+    let keys = [
+        ("source", camera.url()),
+        ("rtsp_transport", "tcp"),
+        ("record", "{when: asked, pre_roll: 5s}"),
+    ];
+    let gateway = GatewayOptions::new()
+        .recordings(folder.path())
+        .path_with("cam", &keys)
+        .start();
+    let path = gateway.wait_path("cam", secs(30), |path| path["uptime_s"].as_u64() >= Some(8));
+    assert_eq!(path["record"]["state"], "armed", "{path:#}");
+    assert!(list(&gateway, "").is_empty());
+    for _ in 0..2 {
+        let reply = post(&gateway, "api/v1/paths/cam/record/event?duration=2");
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        gateway.wait_path("cam", secs(10), |path| {
+            path["record"]["state"] == "recording"
+        });
+    }
+    gateway.wait_path("cam", secs(15), |path| path["record"]["state"] == "armed");
+    let all = list(&gateway, "");
+    assert_eq!(all.len(), 1, "{all:?}");
+    // Five seconds before, up to one more to the key frame, and two of the event, which was prolonged a little.
+    let lasts = all[0]["duration_s"].as_f64().unwrap_or_default();
+    assert!((6.8..9.5).contains(&lasts), "{all:?}");
+    let name = all[0]["name"].as_str().unwrap_or_default();
+    recordings::decodes(&folder.path().join("cam").join(name));
+    let reply = post(&gateway, "api/v1/paths/cam/record/event?duration=x");
+    assert_eq!(reply.status, 400, "{}", reply.body);
+}
+
+#[test]
 fn a_path_whose_config_does_not_say_how_is_not_recorded() {
     let folder = TempDir::new().expect("a folder");
     let camera = Camera::with(CAMERA);
