@@ -72,6 +72,18 @@ fn missing_sentence(missing: &[sluice_pipelines::Missing]) -> String {
     )
 }
 
+/// Opens the port of media before anybody is told of the gateway.
+fn open_media_port(config: &Config) -> Result<(), String> {
+    let media = Transport {
+        ice: config.transport.ice,
+        udp_ports: config.transport.udp_ports.clone(),
+        tcp: config.transport.tcp,
+        ..Transport::default()
+    };
+    let help = "stop that one, or choose another port with `webrtc.udp` in the config";
+    gstsluicewebrtc::open_port(&media).map_err(|sentence| format!("{sentence}; {help}."))
+}
+
 async fn supervise(config: &Config) -> ExitCode {
     let (mut term, mut int) = match (
         signal(SignalKind::terminate()),
@@ -97,15 +109,8 @@ async fn supervise(config: &Config) -> ExitCode {
             "The port was lost as soon as it was open; start again.",
         );
     };
-    let media = Transport {
-        ice: config.transport.ice,
-        udp_ports: config.transport.udp_ports.clone(),
-        tcp: config.transport.tcp,
-        ..Transport::default()
-    };
-    if let Err(sentence) = gstsluicewebrtc::open_port(&media) {
-        let help = "stop that one, or choose another port with `webrtc.udp` in the config";
-        return super::fail(WENT_WRONG, &format!("{sentence}; {help}."));
+    if let Err(sentence) = open_media_port(config) {
+        return super::fail(WENT_WRONG, &sentence);
     }
     let supervisor = Supervisor::start(config);
     let patience = config

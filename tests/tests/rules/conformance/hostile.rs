@@ -22,7 +22,7 @@ pub(super) const ITEMS: &[Row] = &[
     (15, Must, "the ClientHello race", Passes, &["hostile::peers::h15_a_foreign_client_hello_before_ice_does_not_take_the_session"]),
     (16, Must, "malformed, forged and unfinished DTLS", Passes, &["hostile::peers::h16_dtls_that_is_malformed_forged_or_never_finished_ends_nobody_else"]),
     (17, Must, "a certificate that was not named", Passes, &["hostile::peers::h17_a_certificate_that_was_not_named_gets_nothing_and_gives_nothing"]),
-    (18, Must, "wrong STUN, 5,000 a second, conflicts of roles", Passes, &["hostile::ice::h18_stun_that_is_wrong_or_comes_in_floods_changes_no_session"]),
+    (18, Must, "wrong STUN, 5,000 a second, conflicts of roles", Passes, &["hostile::ice::h18_stun_that_is_wrong_or_comes_in_floods_changes_no_session", "hostile::ice::h18_strangers_at_the_tcp_port_of_media_are_sent_away_and_hold_up_nobody"]),
     (19, Must, "RTP from elsewhere, replayed, changed", Passes, &["hostile::rtp::h19_rtp_from_another_address_or_sent_again_reaches_no_viewer"]),
     (20, Must, "nonsense after decryption", Passes, &["hostile::rtp::h20_nonsense_after_decryption_harms_nobody", "hostile::rtcp::h20_rtcp_that_lies_about_its_lengths_harms_nobody"]),
     (21, Must, "storms of NACK and PLI, absurd REMB, nonsense as TWCC", Passes, &["hostile::rtp::h21_storms_of_nack_and_pli_and_absurd_remb_slow_nobody", "hostile::rtcp::h21_nonsense_as_twcc_and_endless_nacks_slow_nobody", "hostile::rtcp::h21_transport_wide_feedback_is_cut_out_before_gstreamer_sees_it", "conformance::media::c69_pli_and_fir_bring_a_key_frame_but_not_more_than_one_a_second"]),
