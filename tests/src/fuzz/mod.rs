@@ -9,6 +9,7 @@ mod bitstream;
 mod config;
 mod fragment;
 mod link;
+mod media;
 mod offer;
 #[cfg(test)]
 mod replay;
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("link", link::run),
     ("auth", auth::run),
     ("signalling", signalling::run),
+    ("media", media::run),
     ("bitstream", bitstream::run),
     ("config", config::run),
 ];

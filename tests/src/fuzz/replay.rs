@@ -69,6 +69,11 @@ fn signalling_messages() {
 }
 
 #[test]
+fn packets_at_the_port_of_media() {
+    replay("media");
+}
+
+#[test]
 fn bitstreams() {
     replay("bitstream");
 }
