@@ -5,8 +5,10 @@
 //! gets key frames alone, with the sound, until its network carries all of it again. Behind it stands the circuit
 //! breaker ([`crate::breaker`]).
 //!
-//! An estimate says little about more than what is sent: receivers let it grow to one and a half times that, about. So
-//! there are trials: all of it again, after 10, 20, 40 and then every 60 s.
+//! An estimate says little about more than what is sent: receivers let it grow to one and a half times that, about, and
+//! by some 8 % a second. So a stream that has become larger (another layer, a screen that moves) is above the estimate
+//! for a while on any network: nothing counts for 8 s then, nor while the estimate grows. And there are trials: all
+//! of it again, after 10, 20, 40 and then every 60 s.
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,14 @@ const WINDOW: Duration = Duration::from_secs(2);
 const ENOUGH: u64 = 3;
 /// So long every estimate must be too low.
 const LASTING: Duration = Duration::from_secs(2);
+/// A stream that is so many tenths of what it was in any of the last windows has grown.
+const GROWN: u64 = 13;
+/// Windows that are remembered: as many as a group of pictures may be long, whose rates differ.
+const WINDOWS: usize = 4;
+/// After it has grown, so long no estimate counts.
+const GROWTH: Duration = Duration::from_secs(8);
+/// An estimate that is so many hundredths of the one before it is growing, and so is no sign of congestion.
+const RISING: u64 = 104;
 /// Without an estimate for so long, those before say nothing. They come once a second.
 const STALE: Duration = Duration::from_secs(5);
 /// Until the first trial, and the longest until a further one.
@@ -72,6 +82,9 @@ struct All {
     window: Option<(Instant, u64)>,
     /// Of the stream, in bits per second.
     rate: Option<u64>,
+    /// The rates of the last windows; 0 where there was none.
+    rates: [u64; WINDOWS],
+    grown: Option<Instant>,
     low: Option<Low>,
 }
 
@@ -80,6 +93,8 @@ struct All {
 struct Low {
     since: Instant,
     latest: Instant,
+    /// The estimate at the beginning.
+    first: u64,
 }
 
 impl All {
@@ -88,6 +103,8 @@ impl All {
             since: now,
             window: None,
             rate: None,
+            rates: [0; WINDOWS],
+            grown: None,
             low: None,
         }
     }
@@ -103,18 +120,41 @@ impl All {
         let span = now.saturating_duration_since(begin);
         if span >= WINDOW {
             let bits = u128::from(sent.saturating_sub(before)) * 8_000;
-            self.rate = u64::try_from(bits / span.as_millis().max(1)).ok();
+            let rate = u64::try_from(bits / span.as_millis().max(1)).unwrap_or(u64::MAX);
+            let before = self.rates.iter().copied().max().unwrap_or(0);
+            if before > 0 && rate / 10 > before / 100 * GROWN {
+                self.grown = Some(now);
+            }
+            self.rates.rotate_right(1);
+            if let Some(newest) = self.rates.first_mut() {
+                *newest = rate;
+            }
+            self.rate = Some(rate);
             self.window = Some((now, sent));
         }
         self.rate
     }
 
-    /// Says for how long every estimate has been too low, this one too.
-    fn low_for(&mut self, now: Instant) -> Duration {
-        let fresh = |low: &Low| now.saturating_duration_since(low.latest) < STALE;
-        let since = self.low.filter(fresh).map_or(now, |low| low.since);
-        self.low = Some(Low { since, latest: now });
-        now.saturating_duration_since(since)
+    /// Says whether the stream has just become larger, so that no estimate can know of it yet.
+    fn has_grown(&self, now: Instant) -> bool {
+        let since = |grown| now.saturating_duration_since(grown);
+        self.grown.is_some_and(|grown| since(grown) < GROWTH)
+    }
+
+    /// Says for how long every estimate has been too low without growing, this one too.
+    fn low_for(&mut self, estimate: u64, now: Instant) -> Duration {
+        let goes_on = |low: &Low| {
+            now.saturating_duration_since(low.latest) < STALE
+                && estimate / 100 <= low.first / 10_000 * RISING
+        };
+        let begun = Low {
+            since: now,
+            latest: now,
+            first: estimate,
+        };
+        let low = self.low.filter(goes_on).unwrap_or(begun);
+        self.low = Some(Low { latest: now, ..low });
+        now.saturating_duration_since(low.since)
     }
 }
 
@@ -145,8 +185,8 @@ impl Thinning {
             return None;
         }
         let rate = all.measure(sent, now)?;
-        if bits_per_second < rate / 4 * ENOUGH {
-            let lasting = all.low_for(now) >= LASTING;
+        if bits_per_second < rate / 4 * ENOUGH && !all.has_grown(now) {
+            let lasting = all.low_for(bits_per_second, now) >= LASTING;
             return lasting.then(|| self.send_key_frames(bits_per_second, rate, now));
         }
         all.low = None;

@@ -11,6 +11,8 @@ struct Viewer {
     begin: Instant,
     now: Instant,
     sent: u64,
+    /// Of the stream, in bits per second.
+    rate: u64,
 }
 
 impl Viewer {
@@ -21,6 +23,7 @@ impl Viewer {
             begin: now,
             now,
             sent: 0,
+            rate: STREAM,
         }
     }
 
@@ -28,8 +31,8 @@ impl Viewer {
     fn second(&mut self, estimate: u64) -> Option<Thinned> {
         self.now += Duration::from_secs(1);
         self.sent += match self.thinning.state {
-            State::All(_) => STREAM / 8,
-            State::KeyFrames { .. } => STREAM / 80,
+            State::All(_) => self.rate / 8,
+            State::KeyFrames { .. } => self.rate / 80,
         };
         let tried = self.thinning.handle_timeout(self.now);
         tried.or_else(|| self.thinning.on_estimate(estimate, self.sent, self.now))
@@ -136,4 +139,52 @@ fn a_source_that_is_silent_is_no_reason() {
         viewer.now += Duration::from_secs(1);
         assert_eq!(viewer.thinning.on_estimate(0, 0, viewer.now), None);
     }
+}
+
+// Chromium's estimate is capped at one and a half times what comes, and grows by 8 % a second: measured when a publisher's
+// best layer came back, at half of the new rate.
+#[test]
+fn a_stream_that_becomes_larger_is_no_congestion() {
+    for larger in [2, 3, 10] {
+        let mut viewer = Viewer::new();
+        let mut estimate = STREAM * 3 / 2;
+        assert_eq!(viewer.changes(estimate, 20), [], "{larger}");
+        viewer.rate = STREAM * larger;
+        for second in 0..60 {
+            assert_eq!(viewer.second(estimate), None, "{larger} times, {second} s");
+            estimate = (estimate / 100 * 108).min(viewer.rate * 3 / 2);
+        }
+        // It is on a network that then becomes too slow.
+        let slow = viewer.changes(viewer.rate / 2, 20);
+        assert!(matches!(slow.first(), Some((_, true))), "{slow:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_becomes_larger_than_the_network_is_noticed_after_ten_seconds() {
+    let mut viewer = Viewer::new();
+    let estimate = STREAM * 3 / 2;
+    assert_eq!(viewer.changes(estimate, 20), []);
+    viewer.rate = STREAM * 4;
+    let changes = viewer.changes(estimate, 20);
+    assert!(
+        matches!(changes[..], [(at, true), ..] if (30..=34).contains(&at)),
+        "{changes:?}"
+    );
+}
+
+#[test]
+fn rates_that_go_up_and_down_with_the_group_of_pictures_hide_no_congestion() {
+    let mut viewer = Viewer::new();
+    let mut thinned = None;
+    for second in 0..40_u64 {
+        // Key frames every four seconds, of half of the bytes.
+        viewer.rate = if second % 4 == 0 {
+            STREAM * 5 / 2
+        } else {
+            STREAM / 2
+        };
+        thinned = thinned.or(viewer.second(STREAM / 4));
+    }
+    assert!(matches!(thinned, Some(Thinned::KeyFrames { .. })));
 }
