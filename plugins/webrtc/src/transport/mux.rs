@@ -136,14 +136,12 @@ impl Mux {
         drop(known);
     }
 
-    /// Lets checks to these user fragments reach nobody.
-    pub(super) fn forget(&self, ufrags: impl Iterator<Item = String>) {
+    /// Lets checks reach this session by these of its user fragments alone.
+    pub(super) fn keep(&self, session: &Arc<Session>, ufrags: &[String]) {
         let mut sessions = self.sessions.lock();
-        let gone: Vec<_> = ufrags
-            .filter_map(|ufrag| sessions.by_ufrag.remove(&ufrag))
-            .collect();
-        drop(sessions);
-        drop(gone);
+        sessions
+            .by_ufrag
+            .retain(|ufrag, known| !Arc::ptr_eq(known, session) || ufrags.contains(ufrag));
     }
 
     /// Lets packets from there reach a session: its peer has proved itself.
@@ -159,12 +157,12 @@ impl Mux {
         drop(before);
     }
 
-    /// Lets packets reach this session no more.
-    pub(super) fn unroute(&self, session: &Arc<Session>) {
+    /// Lets nothing reach this session any more.
+    pub(super) fn remove(&self, session: &Arc<Session>) {
         let mut sessions = self.sessions.lock();
-        sessions
-            .by_place
-            .retain(|_place, known| !Arc::ptr_eq(known, session));
+        let is_other = |known: &Arc<Session>| !Arc::ptr_eq(known, session);
+        sessions.by_ufrag.retain(|_ufrag, known| is_other(known));
+        sessions.by_place.retain(|_place, known| is_other(known));
     }
 
     /// Takes a connection in.

@@ -93,28 +93,17 @@ impl Session {
             ufrag: random_text(8)?,
             password: random_text(24)?,
         };
-        let before: Vec<String> = {
+        let good: Vec<String> = {
             let mut agent = self.agent.lock();
             let agent = agent.as_mut()?;
-            let before = agent.ufrags().map(ToOwned::to_owned).collect();
             agent.restart(ours.clone(), theirs);
-            before
+            agent.ufrags().map(ToOwned::to_owned).collect()
         };
         let me = self.me.upgrade()?;
         self.mux.add(&ours.ufrag, &me);
-        self.forget_old(before);
+        // The agent answers none of the others. The one before this restart is in the list until the next.
+        self.mux.keep(&me, &good);
         Some(ours)
-    }
-
-    /// Takes user fragments out of the list that are not good any more.
-    fn forget_old(&self, before: Vec<String>) {
-        let good: Vec<String> = {
-            let agent = self.agent.lock();
-            let ufrags = agent.iter().flat_map(Agent::ufrags);
-            ufrags.map(ToOwned::to_owned).collect()
-        };
-        let old = before.into_iter().filter(|ufrag| !good.contains(ufrag));
-        self.mux.forget(old);
     }
 
     /// Takes a check that came from there; gives what to send back. Called on the socket's thread.
@@ -124,13 +113,11 @@ impl Session {
         from: Place,
         now: Instant,
     ) -> Option<Vec<u8>> {
-        let (before, outcome) = {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).ok()?;
+        let outcome = {
             let mut agent = self.agent.lock();
-            let agent = agent.as_mut()?;
-            let before: Vec<String> = agent.ufrags().map(ToOwned::to_owned).collect();
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).ok()?;
-            (before, agent.on_request(request, from, now, random))
+            agent.as_mut()?.on_request(request, from, now, random)
         };
         let Outcome {
             reply,
@@ -147,21 +134,18 @@ impl Session {
         if let Some(event) = event {
             self.apply(event);
         }
-        self.forget_old(before);
         Some(reply)
     }
 
     /// Takes the answer to a check of ours.
     pub(super) fn on_response(&self, response: &Response<'_>, from: Place, now: Instant) {
-        let (before, event) = {
+        let event = {
             let mut agent = self.agent.lock();
-            let Some(agent) = agent.as_mut() else { return };
-            let before = agent.ufrags().map(ToOwned::to_owned).collect();
-            (before, agent.on_response(response, from, now))
+            let agent = agent.as_mut();
+            agent.and_then(|agent| agent.on_response(response, from, now))
         };
         if let Some(event) = event {
             self.apply(event);
-            self.forget_old(before);
         }
     }
 
@@ -266,11 +250,9 @@ impl Session {
     pub(super) fn shut(&self) {
         self.closed.store(true, Relaxed);
         *self.path.lock() = None;
-        let agent = self.agent.lock().take();
-        let ufrags = agent.iter().flat_map(Agent::ufrags);
-        self.mux.forget(ufrags.map(ToOwned::to_owned));
+        *self.agent.lock() = None;
         if let Some(me) = self.me.upgrade() {
-            self.mux.unroute(&me);
+            self.mux.remove(&me);
         }
     }
 }
