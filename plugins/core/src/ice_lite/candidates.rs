@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::sdp::Candidate;
+use crate::sdp::candidate::is_link_local;
 
 /// RFC 8445, 5.1.2.2.
 const HOST: u32 = 126;
@@ -42,9 +43,5 @@ pub fn candidates(addresses: &[IpAddr], port: u16, tcp: bool) -> Vec<Candidate> 
 }
 
 fn leads_here(ip: IpAddr) -> bool {
-    let link_local = match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    !link_local && !ip.is_unspecified() && !ip.is_multicast()
+    !is_link_local(ip) && !ip.is_unspecified() && !ip.is_multicast()
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Without an answer for so long, nothing is sent any more (RFC 7675, 5.1).
-pub const SILENCE: Duration = Duration::from_secs(30);
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
 /// Between two checks, times 0.8 to 1.2 so that sessions do not ask in step.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const ASKED: usize = 8;
 
 /// The consent of one pair.
 #[derive(Debug)]
-pub struct Consent {
+pub(super) struct Consent {
     until: Instant,
     next: Instant,
     asked: VecDeque<u128>,
@@ -22,7 +22,7 @@ pub struct Consent {
 
 impl Consent {
     /// Begins with the peer's own check, by which it has shown that it wants this session.
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             until: now + SILENCE,
             next: now + PERIOD,
@@ -31,12 +31,12 @@ impl Consent {
     }
 
     /// Says when something is due.
-    pub fn poll_timeout(&self) -> Instant {
+    pub(super) fn poll_timeout(&self) -> Instant {
         self.until.min(self.next)
     }
 
     /// Says whether the peer has not answered for too long.
-    pub fn is_lost(&self, now: Instant) -> bool {
+    pub(super) fn is_lost(&self, now: Instant) -> bool {
         now >= self.until
     }
 

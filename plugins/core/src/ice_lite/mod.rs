@@ -13,6 +13,5 @@ mod tests;
 
 pub use agent::{Agent, Credentials, Event, Outcome, Place, Protocol, Timeout};
 pub use candidates::candidates;
-pub use consent::{Consent, SILENCE};
 pub use framing::{Deframer, FrameError, frame};
 pub use message::{Datagram, Message, Request, Response, Verdict, classify};

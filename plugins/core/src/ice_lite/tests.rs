@@ -10,6 +10,7 @@ use stun_types::message::{
     MessageWriteExt as _, MessageWriteVec, ShortTermCredentials,
 };
 
+use super::consent::SILENCE;
 use super::*;
 use crate::testing::{ms, origin};
 

@@ -131,7 +131,7 @@ impl fmt::Display for Candidate {
 }
 
 /// Says whether an address is valid on one link only.
-pub(super) fn is_link_local(ip: IpAddr) -> bool {
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip
