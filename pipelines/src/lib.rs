@@ -17,7 +17,8 @@ use std::sync::OnceLock;
 
 pub use error::{InitError, RouteError};
 pub use explain::explain;
-pub use record::{RecordStatus, Recorder, local_offset};
+pub use gstsluicerecord::local_offset;
+pub use record::{RecordStatus, Recorder};
 pub use require::{Missing, missing};
 pub use route::Route;
 pub use spec::{

@@ -1,9 +1,7 @@
 //! What records a route, as the gateway sees it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -113,15 +111,4 @@ impl Recorder {
             segments: number("segments"),
         }
     }
-}
-
-/// Says how far local time is from UTC at a time since 1970, in seconds.
-#[must_use]
-pub fn local_offset(unix: Duration) -> i32 {
-    let seconds = i64::try_from(unix.as_secs()).unwrap_or_default();
-    let local = glib::DateTime::from_unix_local(seconds);
-    let offset = local
-        .map(|local| local.utc_offset().as_seconds())
-        .unwrap_or_default();
-    i32::try_from(offset).unwrap_or_default()
 }

@@ -16,6 +16,8 @@ mod state;
 mod track;
 mod writer;
 
+pub use writer::local_offset;
+
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     sink::register(plugin)
 }

@@ -269,7 +269,7 @@ impl Writer {
                 .collect(),
             start: Moment {
                 unix,
-                offset_secs: offset_at(unix),
+                offset_secs: local_offset(unix),
             },
             base: first.at(),
             starts: Arc::default(),
@@ -339,8 +339,9 @@ impl Writer {
     }
 }
 
-/// How far local time is from UTC then.
-fn offset_at(unix: Duration) -> i32 {
+/// Says how far local time is from UTC at a time since 1970, in seconds.
+#[must_use]
+pub fn local_offset(unix: Duration) -> i32 {
     let seconds = i64::try_from(unix.as_secs()).unwrap_or_default();
     let local = glib::DateTime::from_unix_local(seconds);
     let offset = local

@@ -9,10 +9,9 @@
 
 mod kit;
 
-use std::io;
 use std::time::Duration;
 
-use kit::{Take, probe};
+use kit::{Take, probe, reading};
 use sluice_core::record::clip::{Source, clip};
 use sluice_core::record::contents::mp4;
 
@@ -23,11 +22,7 @@ const AAC: &str = "voaacenc ! aacparse";
 const OPUS: &str = "opusenc";
 
 fn source(data: &[u8], start: Duration) -> Source {
-    let mut read = |at: u64, len: usize| -> io::Result<Vec<u8>> {
-        let at = usize::try_from(at).unwrap().min(data.len());
-        let end = at.saturating_add(len).min(data.len());
-        Ok(data[at..end].to_vec())
-    };
+    let mut read = reading(data);
     let len = data.len() as u64;
     let (header, end) = mp4::header(len, &mut read).unwrap().unwrap();
     let mut heads = vec![];

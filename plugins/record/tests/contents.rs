@@ -9,10 +9,9 @@
 
 mod kit;
 
-use std::io;
 use std::time::Duration;
 
-use kit::Take;
+use kit::{Take, reading};
 use sluice_core::Codec;
 use sluice_core::record::contents::mp4;
 use sluice_core::record::{Container, Contents, contents};
@@ -21,15 +20,6 @@ const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=
 const VP8: &str = "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=25";
 const AAC: &str = "voaacenc ! aacparse";
 const OPUS: &str = "opusenc";
-
-/// Reads from memory as from a file.
-fn reading(data: &[u8]) -> impl FnMut(u64, usize) -> io::Result<Vec<u8>> {
-    |at, len| {
-        let at = usize::try_from(at).unwrap().min(data.len());
-        let end = at.saturating_add(len).min(data.len());
-        Ok(data[at..end].to_vec())
-    }
-}
 
 fn read(name: &str, data: &[u8]) -> Contents {
     let (_, ending) = name.rsplit_once('.').unwrap();

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
+#![allow(dead_code, reason = "the kit is shared")]
 
 mod kit;
 

@@ -15,6 +15,15 @@ fn init() {
     });
 }
 
+/// Reads from memory as from a file.
+pub(crate) fn reading(data: &[u8]) -> impl FnMut(u64, usize) -> std::io::Result<Vec<u8>> {
+    |at, len| {
+        let at = usize::try_from(at).unwrap().min(data.len());
+        let end = at.saturating_add(len).min(data.len());
+        Ok(data[at..end].to_vec())
+    }
+}
+
 /// A picture and a tone for so many seconds, as inputs of an element named `r`.
 pub(crate) fn both(video: &str, audio: &str, rate: u32, channels: u32, seconds: u64) -> String {
     format!(
