@@ -6,8 +6,10 @@ mod error;
 mod explain;
 mod graph;
 mod record;
+mod rendition;
 mod require;
 mod route;
+mod slots;
 mod spec;
 mod state;
 mod thumbnail;
@@ -19,10 +21,13 @@ pub use error::{InitError, RouteError};
 pub use explain::explain;
 pub use gstsluicerecord::local_offset;
 pub use record::{RecordStatus, Recorder};
+pub use rendition::{RenditionStatus, Renditions};
 pub use require::{Missing, missing};
 pub use route::Route;
+pub use slots::Slots;
 pub use spec::{
-    ForwardTarget, RecordSpec, RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TransportSpec,
+    ForwardTarget, RecordSpec, RouteSpec, RtspTransport, SecondPublisher, TlsTrust, TranscodeSpec,
+    TransportSpec,
 };
 pub use state::{Event, RouteState};
 pub use thumbnail::{ThumbnailError, thumbnail};

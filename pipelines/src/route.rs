@@ -9,8 +9,9 @@ use sluice_core::id::RouteId;
 use tokio::sync::mpsc;
 
 use crate::error::RouteError;
-use crate::graph::Graph;
+use crate::graph::{Graph, RouteRenditions};
 use crate::record::Recorder;
+use crate::rendition::Renditions;
 use crate::spec::RouteSpec;
 use crate::state::{Event, RouteState};
 use crate::watch::Watch;
@@ -24,6 +25,7 @@ pub struct Route {
     publishers: Option<Publishers>,
     forwards: Vec<Push>,
     recorder: Option<Recorder>,
+    renditions: Arc<RouteRenditions>,
     watch: Arc<Watch>,
 }
 
@@ -43,13 +45,16 @@ impl Route {
             publishers,
             forwards,
             recorder,
+            renditions,
         } = Graph::build(spec)?;
         let watch = Arc::new(Watch::new(events));
         if let Some(bus) = pipeline.bus() {
-            let watch = Arc::clone(&watch);
+            let (watch, renditions) = (Arc::clone(&watch), Arc::clone(&renditions));
             // In the posting thread: no main loop is needed, and nothing waits in the bus's queue.
             bus.set_sync_handler(move |_, message| {
-                watch.on_message(message);
+                if !renditions.on_message(message) {
+                    watch.on_message(message);
+                }
                 gst::BusSyncReply::Drop
             });
         }
@@ -59,6 +64,7 @@ impl Route {
             publishers,
             forwards,
             recorder,
+            renditions,
             pipeline,
             watch,
         };
@@ -94,6 +100,12 @@ impl Route {
     #[must_use]
     pub fn recorder(&self) -> Option<Recorder> {
         self.recorder.clone()
+    }
+
+    /// Gives the renditions of its pictures.
+    #[must_use]
+    pub fn renditions(&self) -> Renditions {
+        Renditions::new(Arc::clone(&self.renditions))
     }
 
     /// Says how the route is.

@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gstsluicewebrtc::{FanOut, Ice};
+use sluice_core::Policy;
 use sluice_core::group::GroupLimits;
 use sluice_core::id::RouteId;
 use sluice_core::record::{Format, Template};
 use sluice_core::relay::Endpoint;
 use sluice_core::source::SourceUri;
+
+use crate::slots::Slots;
 
 /// Everything that [`crate::Route::start`] needs to know; checked before it gets here.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct RouteSpec {
     pub forward: Vec<ForwardTarget>,
     /// How the route is recorded; `None`: it cannot be.
     pub record: Option<RecordSpec>,
+    /// What is made of its pictures for viewers who cannot play them as they are.
+    pub transcode: TranscodeSpec,
     /// Where sessions in which Sluice is the client learn this machine's outer address: `stun://host:port`.
     pub stun_server: Option<String>,
 }
@@ -64,6 +69,40 @@ pub struct RecordSpec {
     pub starts: bool,
     /// So much from before that call is in the recording; kept in memory.
     pub pre_roll: Duration,
+}
+
+/// How a route's pictures are transcoded: once for all viewers who need the same codec.
+#[derive(Debug, Clone)]
+pub struct TranscodeSpec {
+    /// When, and into what.
+    pub policy: Policy,
+    /// Wider pictures are made smaller; in pixels, 0 leaves them as they are.
+    pub max_width: u32,
+    /// Higher pictures are made smaller; in pixels, 0 leaves them as they are.
+    pub max_height: u32,
+    /// Frames a second beyond this are left out; 0 leaves them in.
+    pub max_framerate: u32,
+    /// In kbit/s; 0 chooses by size and rate.
+    pub bitrate_kbps: u32,
+    /// Key frames are at most so far apart.
+    pub key_interval: Duration,
+    /// The machine's places for renditions, shared by all routes.
+    pub slots: Slots,
+}
+
+impl Default for TranscodeSpec {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            // What every browser decodes and most machines encode; a 4K camera is not worth four times the work.
+            max_width: 1920,
+            max_height: 1920,
+            max_framerate: 0,
+            bitrate_kbps: 0,
+            key_interval: Duration::from_secs(2),
+            slots: Slots::for_this_machine(),
+        }
+    }
 }
 
 /// A server that a route is pushed to by WHIP.
@@ -95,6 +134,7 @@ impl RouteSpec {
             transport: TransportSpec::default(),
             forward: Vec::new(),
             record: None,
+            transcode: TranscodeSpec::default(),
             stun_server: None,
         }
     }

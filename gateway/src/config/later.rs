@@ -39,10 +39,6 @@ pub(super) const LATER: &[Later] = &[
         remedy: "write `forward` under a path",
     },
     Later {
-        key: "transcode",
-        remedy: "remove it; video is passed through, audio becomes Opus",
-    },
-    Later {
         key: "renditions",
         remedy: REMOVE,
     },

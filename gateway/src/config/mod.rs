@@ -6,7 +6,7 @@ use std::path::Path;
 use sluice_core::IceSource;
 use sluice_core::id::RouteId;
 use sluice_core::record::Retention;
-use sluice_pipelines::TransportSpec;
+use sluice_pipelines::{Slots, TransportSpec};
 
 mod access;
 mod env;
@@ -19,6 +19,8 @@ mod raw;
 mod raw_access;
 mod raw_forward;
 mod raw_record;
+mod raw_transcode;
+mod raw_word;
 mod read;
 mod record;
 mod retention;
@@ -27,6 +29,7 @@ mod server;
 mod source;
 #[cfg(test)]
 mod tests;
+mod transcode;
 mod transport;
 mod units;
 
@@ -61,6 +64,8 @@ pub struct Config {
     pub transport: TransportSpec,
     /// What is kept of all recordings together.
     pub keep: Retention,
+    /// How many streams are transcoded at a time.
+    pub transcodes: Slots,
     /// At least one path.
     pub paths: BTreeMap<RouteId, PathConfig>,
 }
@@ -146,6 +151,7 @@ impl Config {
             ice_servers: Vec::new(),
             transport,
             keep: Retention::default(),
+            transcodes: path.spec.transcode.slots.clone(),
             paths: BTreeMap::from([(path.spec.id.clone(), path)]),
         }
     }
@@ -172,6 +178,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let access = access::convert(auth, raw.cors.as_ref(), errors);
     let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
     let transport = transport::convert(&raw.webrtc, errors);
+    let transcodes = transcode::slots(&raw.transcodes, errors);
     only_for_paths(&raw.defaults, errors);
     let recordings = record::folder(&raw.record, errors);
     if raw.paths.is_empty() {
@@ -188,6 +195,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         .filter_map(|(name, entry)| path::convert(name, entry, &raw.defaults, &recordings, errors))
         .map(|mut path| {
             path.spec.transport = transport.clone();
+            path.spec.transcode.slots = transcodes.clone();
             path.spec.stun_server = stun_server(&ice_servers);
             (path.spec.id.clone(), path)
         })
@@ -201,6 +209,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         ice_servers,
         transport,
         keep,
+        transcodes,
         paths,
     }
 }

@@ -9,8 +9,8 @@ use sluice_core::source::{Scheme, SourceUri};
 use sluice_pipelines::{RecordSpec, RouteSpec, RtspTransport, SecondPublisher};
 
 use super::error::ConfigError;
-use super::raw::{Entry, RawPath, Text};
-use super::{forward, publisher, record, retention, source, units};
+use super::raw::{Entry, RawList, RawPath, Text};
+use super::{forward, publisher, record, retention, source, transcode, units};
 
 /// A path: its route, and when that runs.
 #[derive(Debug, Clone)]
@@ -217,6 +217,7 @@ impl Settings<'_> {
             DURATION,
         );
         publisher::apply(self, raw, path);
+        transcode::apply(self, &raw.transcode, &mut path.spec.transcode);
         self.apply_source(raw, &mut path.spec);
     }
 
@@ -288,6 +289,15 @@ impl Settings<'_> {
             units::duration,
             DURATION,
         );
+    }
+
+    /// Says that a list cannot be used.
+    pub(super) fn refuse(&mut self, key: &str, list: &RawList, remedy: &str) {
+        let Some(first) = list.0.first() else { return };
+        let values: Vec<_> = list.0.iter().map(|entry| entry.value.as_str()).collect();
+        let key = format!("{}.{key}", self.prefix);
+        let error = ConfigError::new(&first.place, key, "cannot be used", remedy);
+        self.errors.push(error.value(&values.join(", ")));
     }
 
     pub(super) fn set<T>(

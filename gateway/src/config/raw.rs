@@ -11,6 +11,7 @@ use super::error::Place;
 use super::raw_access::{RawAuth, RawIceServer, RawServerTls};
 use super::raw_forward::RawForwards;
 use super::raw_record::{RawRecord, RawRecordings};
+use super::raw_transcode::RawTranscode;
 
 /// A value and where it was written. `Debug` shows only where: the value may be a secret.
 #[derive(Clone)]
@@ -48,6 +49,7 @@ pub(super) struct RawConfig {
     pub(super) auth: Option<Entry<RawAuth>>,
     pub(super) webrtc: RawWebrtc,
     pub(super) record: RawRecordings,
+    pub(super) transcodes: Text,
     pub(super) defaults: RawPath,
     /// A path that is written as `name:` and nothing more is `None`.
     pub(super) paths: BTreeMap<String, Entry<Option<RawPath>>>,
@@ -87,6 +89,7 @@ pub(super) struct RawPath {
     pub(super) publisher: RawPublisher,
     pub(super) forward: Option<RawForwards>,
     pub(super) record: RawRecord,
+    pub(super) transcode: RawTranscode,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

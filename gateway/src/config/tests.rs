@@ -265,8 +265,8 @@ fn keys_of_later_versions_are_refused_by_name() {
     for (key, text) in [
         ("playback", "playback: {dir: /var/lib}\n"),
         (
-            "transcode",
-            "paths:\n  a:\n    source: rtsp://h/1\n    transcode: {video: h264}\n",
+            "renditions",
+            "paths:\n  a:\n    source: rtsp://h/1\n    renditions: {video: h264}\n",
         ),
     ] {
         let refusal = refusal(text);

@@ -31,6 +31,25 @@ pub(super) fn bytes(text: &str) -> Option<usize> {
     scaled(text, SIZES).and_then(|bytes| usize::try_from(bytes).ok())
 }
 
+/// Units of a bitrate, and their kbit/s.
+const RATES: &[(&str, u64)] = &[("kbps", 1), ("Mbps", 1_000)];
+
+/// Reads `800kbps`, `2Mbps`: kbit/s, 50 at least.
+pub(super) fn kbps(text: &str) -> Option<u32> {
+    let rate = scaled(text, RATES).and_then(|rate| u32::try_from(rate).ok());
+    rate.filter(|rate| (50..=1_000_000).contains(rate))
+}
+
+/// Reads `1280x720`: width and height, 64 to 8192 each.
+pub(super) fn pixels(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.trim().split_once('x')?;
+    let side = |side: &str| {
+        let side = side.parse::<u32>().ok();
+        side.filter(|side| (64..=8192).contains(side))
+    };
+    Some((side(width)?, side(height)?))
+}
+
 /// Reads `true` and `false`, and nothing else.
 pub(super) fn switch(text: &str) -> Option<bool> {
     match text {
@@ -119,6 +138,19 @@ mod tests {
     fn sizes_are_decimal() {
         assert_eq!(bytes("16MB"), Some(16_000_000));
         assert_eq!(bytes("16M"), None);
+    }
+
+    #[test]
+    fn rates_and_sizes_in_pixels_are_read() {
+        assert_eq!(kbps("800kbps"), Some(800));
+        assert_eq!(kbps("2Mbps"), Some(2000));
+        for wrong in ["800", "1.5Mbps", "10kbps", "2Gbps", ""] {
+            assert_eq!(kbps(wrong), None, "{wrong}");
+        }
+        assert_eq!(pixels("1280x720"), Some((1280, 720)));
+        for wrong in ["1280", "1280x", "x720", "1280X720", "1280x10", "99999x720"] {
+            assert_eq!(pixels(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

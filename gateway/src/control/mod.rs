@@ -63,6 +63,10 @@ pub fn router(
         .route("/metrics", get(metrics::text))
         .route("/api/v1/paths", get(api::paths))
         .route("/api/v1/paths/{path}", get(api::path))
+        .route(
+            "/api/v1/paths/{path}/plan",
+            get(api::plan).post(api::plan_of_body),
+        )
         .route("/api/v1/paths/{path}/record/start", post(recordings::start))
         .route("/api/v1/paths/{path}/record/stop", post(recordings::stop))
         .route("/api/v1/paths/{path}/record/event", post(recordings::event))

@@ -1,6 +1,6 @@
 //! What `/metrics` says of the paths.
 
-use sluice_pipelines::RecordStatus;
+use sluice_pipelines::{RecordStatus, RenditionStatus, Slots};
 
 /// A metric's name, its type, and what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,36 @@ pub const METRICS: &[Metric] = &[
         kind: "counter",
         help: "Files finished since the path's route started.",
     },
+    Metric {
+        name: "sluice_transcodes",
+        kind: "gauge",
+        help: "Streams that this machine transcodes now, one encoder each.",
+    },
+    Metric {
+        name: "sluice_transcodes_limit",
+        kind: "gauge",
+        help: "Streams that this machine may transcode at a time.",
+    },
+    Metric {
+        name: "sluice_rendition_viewers",
+        kind: "gauge",
+        help: "Sessions that are sent the rendition.",
+    },
+    Metric {
+        name: "sluice_rendition_frames_total",
+        kind: "counter",
+        help: "Frames that the rendition's encoder gave since it started.",
+    },
+    Metric {
+        name: "sluice_rendition_dropped_frames_total",
+        kind: "counter",
+        help: "Frames left out of the rendition since it started: the machine was too slow.",
+    },
+    Metric {
+        name: "sluice_rendition_failures_total",
+        kind: "counter",
+        help: "Decoders and encoders that failed and were replaced since the rendition started.",
+    },
 ];
 
 /// One value of a metric.
@@ -51,6 +81,40 @@ pub struct Figure {
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: u64,
+}
+
+/// Gives the figures of the machine's places for renditions.
+pub(super) fn of_slots(slots: &Slots) -> [Figure; 2] {
+    let figure = |name, value| Figure {
+        name,
+        labels: Vec::new(),
+        value: u64::try_from(value).unwrap_or(u64::MAX),
+    };
+    [
+        figure("sluice_transcodes", slots.used()),
+        figure("sluice_transcodes_limit", slots.limit()),
+    ]
+}
+
+/// Gives the figures of one rendition.
+pub(super) fn of_rendition(path: &str, status: &RenditionStatus) -> Vec<Figure> {
+    let viewers = u64::try_from(status.viewers).unwrap_or(u64::MAX);
+    let figures = [
+        ("sluice_rendition_viewers", viewers),
+        ("sluice_rendition_frames_total", status.frames_out),
+        ("sluice_rendition_dropped_frames_total", status.dropped),
+        ("sluice_rendition_failures_total", status.failures),
+    ];
+    let figures = figures.into_iter().map(|(name, value)| Figure {
+        name,
+        labels: vec![
+            ("path", path.to_owned()),
+            ("codec", status.codec.label().to_owned()),
+            ("encoder", status.encoder.clone().unwrap_or_default()),
+        ],
+        value,
+    });
+    figures.collect()
 }
 
 /// Gives the figures of one recorder.

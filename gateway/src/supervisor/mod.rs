@@ -33,15 +33,15 @@ impl Supervisor {
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut handles = BTreeMap::new();
-        for (id, config) in &config.paths {
-            let (handle, task) = path::PathTask::new(config.clone(), cancel.clone());
+        for (id, path) in &config.paths {
+            let (handle, task) = path::PathTask::new(path.clone(), cancel.clone());
             tasks.spawn(task.run());
             handles.insert(id.as_str().to_owned(), handle);
         }
         Self {
             tasks,
             cancel,
-            paths: Arc::new(Paths::new(handles)),
+            paths: Arc::new(Paths::new(handles, config.transcodes.clone())),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gstsluicewebrtc::{Publishers, Push, ViewerEvent, Viewers};
 use sluice_core::id::RouteId;
 use sluice_core::problem::Problem;
-use sluice_pipelines::{Event, Recorder, Route, RouteError, RouteState};
+use sluice_pipelines::{Event, Recorder, Renditions, Route, RouteError, RouteState};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,8 @@ pub(super) struct Snapshot {
     pub(super) forwards: Vec<Push>,
     /// What records it.
     pub(super) recorder: Option<Recorder>,
+    /// What its pictures are made into.
+    pub(super) renditions: Option<Renditions>,
     /// Every track of the source has its pad: who joins earlier might get pictures without sound.
     pub(super) complete: bool,
     /// When the source began to play.
@@ -352,6 +354,7 @@ impl PathTask {
             publishers: route.and_then(Route::publishers),
             forwards: route.map(Route::forwards).unwrap_or_default(),
             recorder: route.and_then(Route::recorder),
+            renditions: route.map(Route::renditions),
             complete,
             playing_since,
         });

@@ -8,7 +8,7 @@ use gstsluicewebrtc::http::{self, Directory};
 use gstsluicewebrtc::{Publishers, Push, Viewers};
 use serde_json::{Value, json};
 use sluice_core::problem::Problem;
-use sluice_pipelines::{RecordSpec, Recorder, RouteState};
+use sluice_pipelines::{RecordSpec, Recorder, RenditionStatus, Renditions, RouteState, Slots};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{self, Figure};
@@ -26,6 +26,7 @@ const FORMATS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Paths {
     handles: BTreeMap<String, Handle>,
+    transcodes: Slots,
 }
 
 /// One path at one moment.
@@ -38,8 +39,31 @@ pub struct PathView {
 }
 
 impl Paths {
-    pub(super) const fn new(handles: BTreeMap<String, Handle>) -> Self {
-        Self { handles }
+    pub(super) const fn new(handles: BTreeMap<String, Handle>, transcodes: Slots) -> Self {
+        Self {
+            handles,
+            transcodes,
+        }
+    }
+
+    /// Says what a viewer with this offer would get, of a path that runs; starts nothing.
+    ///
+    /// # Errors
+    /// When there is no such path, it does not run, or the offer is at fault.
+    pub fn plan(&self, path: &str, offer: &str) -> Result<Value, Problem> {
+        let handle = self.handles.get(path).ok_or_else(|| unknown(path))?;
+        let snapshot = handle.snapshot.borrow().clone();
+        let viewers = snapshot.viewers.ok_or_else(|| {
+            if snapshot.state != RouteState::Idle {
+                return refusal(&snapshot.state);
+            }
+            Problem::new(
+                409,
+                "The path does not run, so its tracks are not known; watch it, or set `on_demand: false`.",
+            )
+        })?;
+        let (video, audio) = viewers.plan(offer)?;
+        Ok(json!({ "video": video, "audio": audio }))
     }
 
     /// Gives one path as it is, and starts nothing.
@@ -84,6 +108,9 @@ impl Paths {
             // For who reads the API, not for every viewer's page.
             let forwards: Vec<_> = snapshot.forwards.iter().map(forward).collect();
             object.insert("forward".to_owned(), json!(forwards));
+            let renditions = renditions(&snapshot);
+            let renditions: Vec<_> = renditions.iter().map(rendition).collect();
+            object.insert("renditions".to_owned(), json!(renditions));
             let record = snapshot.recorder.as_ref().map(Recorder::status);
             object.insert(
                 "record".to_owned(),
@@ -97,10 +124,19 @@ impl Paths {
     #[must_use]
     pub fn figures(&self) -> Vec<Figure> {
         let of_path = |(path, handle): (&String, &Handle)| {
-            let recorder = handle.snapshot.borrow().recorder.clone()?;
-            Some(metrics::of_recorder(path, &recorder.status()))
+            let snapshot = handle.snapshot.borrow().clone();
+            let recorder = snapshot.recorder.as_ref().map(Recorder::status);
+            let recorder = recorder.map(|status| metrics::of_recorder(path, &status));
+            let renditions = renditions(&snapshot);
+            let renditions = renditions
+                .iter()
+                .flat_map(|one| metrics::of_rendition(path, one));
+            let figures: Vec<_> = recorder.into_iter().flatten().chain(renditions).collect();
+            figures
         };
-        self.handles.iter().filter_map(of_path).flatten().collect()
+        let of_machine = metrics::of_slots(&self.transcodes);
+        let of_paths = self.handles.iter().flat_map(of_path);
+        of_machine.into_iter().chain(of_paths).collect()
     }
 
     /// Describes every path.
@@ -337,6 +373,24 @@ fn outline(handle: &Handle, snapshot: &Snapshot, now: Instant) -> Value {
         "tracks": tracks,
         "viewers": snapshot.viewers.as_ref().map_or(0, Viewers::count),
         "uptime_s": snapshot.playing_since.map(|since| now.duration_since(since).as_secs()),
+    })
+}
+
+fn renditions(snapshot: &Snapshot) -> Vec<RenditionStatus> {
+    let renditions = snapshot.renditions.as_ref().map(Renditions::status);
+    renditions.unwrap_or_default()
+}
+
+fn rendition(status: &RenditionStatus) -> Value {
+    json!({
+        "codec": status.codec.label(),
+        "encoder": status.encoder,
+        "decoder": status.decoder,
+        "viewers": status.viewers,
+        "frames_in": status.frames_in,
+        "frames_out": status.frames_out,
+        "dropped": status.dropped,
+        "failures": status.failures,
     })
 }
 

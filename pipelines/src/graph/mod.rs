@@ -2,8 +2,13 @@
 
 mod audio;
 mod record;
+mod renditions;
+mod tap;
 
 pub(crate) use record::Branches;
+pub(crate) use renditions::RouteRenditions;
+
+use std::sync::Arc;
 
 use gst::glib;
 use gst::prelude::*;
@@ -27,6 +32,8 @@ pub(crate) struct Graph {
     pub(crate) forwards: Vec<Push>,
     /// What records the route, where that is wanted.
     pub(crate) recorder: Option<Recorder>,
+    /// What makes further renditions of its pictures.
+    pub(crate) renditions: Arc<RouteRenditions>,
 }
 
 impl Graph {
@@ -54,14 +61,18 @@ impl Graph {
             .add_many([&source, sink.upcast_ref()])
             .map_err(refused)?;
         let recorder = record::make_recorder(spec, &pipeline)?;
+        let renditions = RouteRenditions::new(spec, &pipeline, &sink);
         let recording = recorder.clone();
+        let rendering = Arc::downgrade(&renditions);
         let ends = (pipeline.downgrade(), sink.downgrade());
         source.connect_pad_added(move |source, pad| {
             // Both are gone only when the route is being taken down.
-            let (Some(pipeline), Some(sink)) = (ends.0.upgrade(), ends.1.upgrade()) else {
+            let (Some(pipeline), Some(sink), Some(renditions)) =
+                (ends.0.upgrade(), ends.1.upgrade(), rendering.upgrade())
+            else {
                 return;
             };
-            if let Err(error) = link_track(&pipeline, pad, &sink, recording.as_ref()) {
+            if let Err(error) = link_track(&pipeline, pad, &sink, &renditions, recording.as_ref()) {
                 gst::element_error!(
                     source,
                     gst::CoreError::Pad,
@@ -75,6 +86,7 @@ impl Graph {
             publishers,
             forwards,
             recorder,
+            renditions,
         })
     }
 }
@@ -171,6 +183,7 @@ fn link_track(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     sink: &WhepSink,
+    renditions: &RouteRenditions,
     recorder: Option<&Recorder>,
 ) -> Result<(), glib::BoolError> {
     let name = pad.name();
@@ -179,10 +192,16 @@ fn link_track(
             let number = number.parse().unwrap_or_default();
             (Kind::Audio, audio::link(pipeline, pad, number, sink)?)
         }
-        (None, None) => return link(pad, &request(sink, "video_%u")?),
+        (None, None) => {
+            let to = request(sink, "video_%u")?;
+            renditions.tap(pad, &to);
+            return link(pad, &to);
+        }
         (None, Some(_)) => {
             let tee = add(pipeline, "tee")?;
-            link(&audio::branch(&tee)?, &request(sink, "video_%u")?)?;
+            let to = request(sink, "video_%u")?;
+            renditions.tap(pad, &to);
+            link(&audio::branch(&tee)?, &to)?;
             link(pad, &static_pad(&tee, "sink")?)?;
             (Kind::Video, tee)
         }

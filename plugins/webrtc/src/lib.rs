@@ -18,6 +18,7 @@ mod publishers;
 mod pull;
 mod push;
 mod relay;
+mod renditions;
 mod session;
 mod sink;
 mod source;
@@ -30,10 +31,11 @@ pub use peer::{Signal, Signals};
 pub use publishers::{PublishedLayer, PublisherInfo, Publishers};
 pub use pull::WhepSrc;
 pub use push::{Push, PushState, PushStatus, Target};
+pub use renditions::{FIRST_RENDITION, Lease, Renditions};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{FanOut, Ice, Transport, TurnServer, configure, open as open_port};
-pub use viewers::{Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
+pub use viewers::{Chosen, Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;
 

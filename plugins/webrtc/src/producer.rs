@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, watch};
 use crate::fanout::{FanOut, Notice};
 use crate::packetize::Frame;
 use crate::peer::{self, Time};
+use crate::renditions::{FIRST_RENDITION, Renditions};
 use crate::session::{Audience, Session};
 use crate::transport::Transport;
 use crate::viewers::ViewerEvent;
@@ -47,11 +48,31 @@ pub(crate) struct Input {
     pub(crate) key_frame: Option<(gst::Buffer, Duration)>,
 }
 
+impl Input {
+    /// Whether it was made of another pad's track.
+    const fn is_rendition(&self) -> bool {
+        matches!(self.kind, Kind::Video) && self.number >= FIRST_RENDITION
+    }
+
+    /// What viewers can be offered, once its track is known.
+    fn offered(&self, id: usize) -> Option<Offered> {
+        let (track, _) = self.track.as_ref()?;
+        Some(Offered {
+            id,
+            number: self.number,
+            track: track.clone(),
+            ssrc: self.ssrc,
+        })
+    }
+}
+
 /// A track that can be offered to viewers.
 #[derive(Debug, Clone)]
 pub(crate) struct Offered {
     /// The producer's number of it.
     pub(crate) id: usize,
+    /// Its pad's number among those of its kind.
+    pub(crate) number: u32,
     pub(crate) track: Track,
     pub(crate) ssrc: u32,
 }
@@ -68,6 +89,8 @@ pub(crate) struct Producer {
     tracks_changed: watch::Sender<u64>,
     /// Told of the same; until the end of the fan-out.
     track_listeners: Mutex<Vec<Listener>>,
+    /// What makes further renditions, where something does.
+    renditions: Mutex<Option<Arc<dyn Renditions>>>,
 }
 
 type Listener = Box<dyn Fn() + Send + Sync>;
@@ -84,6 +107,7 @@ impl Producer {
             events: broadcast::Sender::new(EVENTS),
             tracks_changed: watch::Sender::new(0),
             track_listeners: Mutex::default(),
+            renditions: Mutex::default(),
         })
     }
 
@@ -125,6 +149,16 @@ impl Producer {
     /// Gives the limits as they were at the start.
     pub(crate) fn limits(&self) -> Limits {
         self.limits.lock().clone()
+    }
+
+    /// Sets what makes renditions of the tracks.
+    pub(crate) fn set_renditions(&self, renditions: Arc<dyn Renditions>) {
+        *self.renditions.lock() = Some(renditions);
+    }
+
+    /// Gives what makes renditions of the tracks.
+    pub(crate) fn renditions(&self) -> Option<Arc<dyn Renditions>> {
+        self.renditions.lock().clone()
     }
 
     /// Gives the fan-out, if it runs.
@@ -244,8 +278,18 @@ impl Producer {
 
     /// Keeps the latest key frame, for thumbnails.
     pub(crate) fn set_key_frame(&self, id: usize, buffer: gst::Buffer, at: Duration) {
-        if let Some(input) = self.inputs.lock().get_mut(&id) {
+        let begins = {
+            let mut inputs = self.inputs.lock();
+            let Some(input) = inputs.get_mut(&id) else {
+                return;
+            };
+            let first = input.key_frame.is_none();
             input.key_frame = Some((buffer, at));
+            first && input.is_rendition()
+        };
+        // Somebody waits for it.
+        if begins {
+            self.on_tracks_changed();
         }
     }
 
@@ -257,35 +301,37 @@ impl Producer {
         })
     }
 
-    /// Gives the known tracks: video first, each kind in its order of preference.
+    /// Gives the known tracks of the source: video first, each kind in its order of preference.
     pub(crate) fn tracks(&self) -> Vec<Offered> {
         let inputs = self.inputs.lock();
         let mut known: Vec<_> = inputs
             .iter()
-            .filter_map(|(id, input)| {
-                let (track, _) = input.track.as_ref()?;
-                let offered = Offered {
-                    id: *id,
-                    track: track.clone(),
-                    ssrc: input.ssrc,
-                };
-                Some(((input.kind, input.number), offered))
-            })
+            .filter(|(_, input)| !input.is_rendition())
+            .filter_map(|(id, input)| Some(((input.kind, input.number), input.offered(*id)?)))
             .collect();
         drop(inputs);
         known.sort_by_key(|(order, _)| *order);
         known.into_iter().map(|(_, offered)| offered).collect()
     }
 
-    /// Says whether all pads' tracks are known and judged; `Err` gives the instant to look again at the
+    /// Gives the track of a video pad that carries a rendition, once it has shown a picture.
+    pub(crate) fn rendition(&self, number: u32) -> Option<Offered> {
+        let inputs = self.inputs.lock();
+        let mut video = inputs.iter().filter(|(_, input)| input.kind == Kind::Video);
+        let (id, input) = video.find(|(_, input)| input.number == number)?;
+        input.key_frame.as_ref()?;
+        input.offered(*id)
+    }
+
+    /// Says whether the tracks of all the source's pads are known and judged; `Err` gives the instant to look again at the
     /// latest.
     pub(crate) fn is_ready(&self, now: Instant) -> Result<(), Option<Instant>> {
         let inputs = self.inputs.lock();
-        if inputs.is_empty() || inputs.values().any(|input| input.track.is_none()) {
+        let of_source = || inputs.values().filter(|input| !input.is_rendition());
+        if inputs.is_empty() || of_source().any(|input| input.track.is_none()) {
             return Err(None);
         }
-        let waiting = inputs
-            .values()
+        let waiting = of_source()
             .filter(|input| input.kind == Kind::Video && !input.seen)
             .filter_map(|input| Some(input.track.as_ref()?.1 + FIRST_FRAME))
             .filter(|until| *until > now);

@@ -67,6 +67,10 @@ pub struct ViewerInfo {
     pub codec_video: Option<&'static str>,
     /// The name of the audio codec, if there is audio.
     pub codec_audio: Option<&'static str>,
+    /// How its pictures were chosen, in words: "H.264 as it comes".
+    pub plan_video: Option<String>,
+    /// How its sound was chosen, in words.
+    pub plan_audio: Option<String>,
     /// RTP payload that was sent.
     pub bytes_sent: u64,
     /// RTP packets that were sent.
@@ -87,6 +91,19 @@ pub struct ViewerInfo {
     pub loss: Option<f64>,
     /// From the offer to the first key frame sent.
     pub first_picture_ms: Option<u64>,
+}
+
+/// What a viewer with a given offer would get of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chosen {
+    /// `pass_through`, `transcode`, `refuse` or `absent`.
+    pub choice: &'static str,
+    /// The codec that it would be sent.
+    pub codec: Option<&'static str>,
+    /// Whether a rendition of that codec is there already.
+    pub running: bool,
+    /// What was chosen and why; one sentence.
+    pub sentence: Option<String>,
 }
 
 /// Something that happened to a viewer.
@@ -197,6 +214,15 @@ impl Viewers {
     /// As [`Viewers::join`].
     pub async fn join_trickling(&self, offer: &str, signals: Signals) -> Result<Joined, Problem> {
         session::join(self.producer()?, offer, Some(signals)).await
+    }
+
+    /// Says what a viewer with this offer would get: its pictures and its sound.
+    ///
+    /// # Errors
+    ///
+    /// 400 to 422 when the offer is at fault, 503 when the source has sent nothing yet.
+    pub fn plan(&self, offer: &str) -> Result<(Chosen, Chosen), Problem> {
+        session::plan_of(&*self.producer()?, offer)
     }
 
     /// Makes a session and offers it, all tracks as they are; our candidates follow as `signals`.

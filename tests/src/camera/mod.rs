@@ -88,6 +88,16 @@ impl Camera {
         *self = Self::launch(self.options.clone(), self.netns.clone());
     }
 
+    /// Brings it back on the same port as another one, as after a change of its settings.
+    pub fn restart_as(&mut self, arguments: &str) {
+        self.process.kill();
+        let options = CameraOptions {
+            port: self.options.port,
+            ..CameraOptions::from_line(arguments)
+        };
+        *self = Self::launch(options, self.netns.clone());
+    }
+
     /// Freezes it: connections stay open, nothing moves.
     pub fn freeze(&self) {
         self.process.signal("STOP");

@@ -13,6 +13,8 @@ pub enum Video {
     H265,
     /// Motion JPEG.
     Mjpeg,
+    /// MPEG-4 part 2.
+    Mpeg4,
     /// VP8.
     Vp8,
     /// VP9.
@@ -118,6 +120,12 @@ pub struct CameraOptions {
     /// own, as `rtph264pay config-interval=-1` does.
     #[arg(long)]
     pub slices: bool,
+    /// Sends fields in place of frames (H.264).
+    #[arg(long)]
+    pub interlaced: bool,
+    /// Sends 10 bits a sample (H.264 of a profile that has them, H.265).
+    #[arg(long)]
+    pub deep: bool,
     /// Stamps each H.264 frame with the machine's clock.
     #[arg(long)]
     pub stamp: bool,
@@ -210,6 +218,8 @@ impl CameraOptions {
             (self.multicast, "--multicast"),
             (self.no_parameter_sets, "--no-parameter-sets"),
             (self.slices, "--slices"),
+            (self.interlaced, "--interlaced"),
+            (self.deep, "--deep"),
             (self.blind_first, "--blind-first"),
             (self.blackhole_udp, "--blackhole-udp"),
             (self.stamp, "--stamp"),

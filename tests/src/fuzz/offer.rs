@@ -7,8 +7,8 @@ use sluice_core::sdp::offer::without_useless_candidates;
 use sluice_core::sdp::{AnswerEdit, Handshake, OfferedMedia, Reply, Role, finish, renewed};
 use sluice_core::whip::{Accepted, MID, TWCC, accept, reduced, with_layers};
 use sluice_core::{
-    AudioFormat, Candidate, Choice, Codec, Fingerprint, Kind, Offer, Track, TrickleFragment,
-    VideoFormat, invitation, plan,
+    AudioFormat, Candidate, Choice, Codec, Fingerprint, Kind, Offer, Policy, Track,
+    TrickleFragment, VideoFormat, invitation, plan,
 };
 
 use super::{check_lines, check_problem, has_controls};
@@ -116,11 +116,11 @@ fn sources() -> [Vec<Track>; 4] {
 
 fn viewed(offer: &Offer) {
     for tracks in sources() {
-        let plan = plan(&tracks, offer);
+        let plan = plan(&tracks, offer, &Policy::default(), &[]);
         for (kind, choice) in [(Kind::Video, &plan.video), (Kind::Audio, &plan.audio)] {
             check_choice(kind, choice, &tracks, offer);
         }
-        if let Some(refusal) = plan.refusal() {
+        if let Some(refusal) = plan.refusal(false) {
             check_problem(&refusal, REFUSALS);
         }
     }

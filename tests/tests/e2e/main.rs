@@ -29,6 +29,7 @@ mod restart;
 mod signalling;
 mod soak;
 mod sources;
+mod transcodes;
 mod viewers;
 
 use sluice_tests::camera::Camera;

@@ -12,6 +12,12 @@ pub(super) fn unplayable(format: &VideoFormat) -> Option<String> {
         // Chromium decoded 8 of 60 frames of a stream with B-frames (WEBRTCBIN.md, F7).
         return Some("it has B-frames, which browsers do not play over WebRTC (switch them off at the source)".to_owned());
     }
+    if format.interlaced {
+        return Some(
+            "it is interlaced, which browsers show as combs (set the source to progressive)"
+                .to_owned(),
+        );
+    }
     let deep = format.bit_depth.is_some_and(|depth| depth > 8);
     let sampled = format
         .chroma
@@ -33,8 +39,13 @@ pub(super) fn unplayable(format: &VideoFormat) -> Option<String> {
 
 /// Says how well a payload type fits; the lowest is best, `None` does not fit.
 ///
-/// Levels are let be: every browser allows level asymmetry, and decodes what its machine can.
-pub(super) fn rank(profile: Option<&str>, offered: &OfferedCodec) -> Option<(u8, usize)> {
+/// Levels are let be where the viewer allows level asymmetry (RFC 6184, 8.1), as every browser does: it decodes what its
+/// machine can. One that names a level, and allows no other, gets no higher one.
+pub(super) fn rank(
+    profile: Option<&str>,
+    level: Option<&str>,
+    offered: &OfferedCodec,
+) -> Option<(u8, usize)> {
     let id = offered
         .parameter("profile-level-id")
         .map_or(Some(DEFAULT_PROFILE), |text| {
@@ -42,6 +53,16 @@ pub(super) fn rank(profile: Option<&str>, offered: &OfferedCodec) -> Option<(u8,
         })
         .filter(|id| *id <= 0xff_ffff)?;
     let family = Family::of(id)?;
+    let asymmetric = offered.parameter("level-asymmetry-allowed") == Some("1");
+    let named = offered.parameter("profile-level-id").is_some();
+    if named
+        && !asymmetric
+        && level
+            .and_then(level_idc)
+            .is_some_and(|ours| ours > id & 0xff)
+    {
+        return None;
+    }
     // Frames do not fit into packets of one unit each (mode 0), but decoders take what comes.
     let mode = match offered.parameter("packetization-mode") {
         Some("1") => 0,
@@ -50,6 +71,16 @@ pub(super) fn rank(profile: Option<&str>, offered: &OfferedCodec) -> Option<(u8,
     };
     let place = order(profile).iter().position(|wanted| *wanted == family)?;
     Some((mode, place))
+}
+
+/// Reads a level as GStreamer's caps name it ("3.1") into `level_idc` (31). Level 1b is taken for 1.1, which it is in baseline's
+/// `level_idc`.
+fn level_idc(level: &str) -> Option<u32> {
+    if level == "1b" {
+        return Some(11);
+    }
+    let (whole, part) = level.split_once('.').unwrap_or((level, "0"));
+    Some(whole.parse::<u32>().ok()? * 10 + part.parse::<u32>().ok()?)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,18 @@
 //! What a viewer gets: each track as it is, transcoded, or a refusal that says why.
 
 mod h264;
+mod obstacle;
+mod policy;
 #[cfg(test)]
 mod tests;
+
+pub use policy::{Policy, Transcode};
 
 use crate::problem::Problem;
 use crate::sdp::Part;
 use crate::sdp::offer::{Offer, OfferedCodec, OfferedMedia};
-use crate::track::{Codec, Kind, Track, VideoFormat};
+use crate::track::{Codec, Kind, Track};
+use obstacle::{obstacle, unplayable};
 
 /// What is done about one kind of media for one viewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub enum Choice {
         track: usize,
         /// What the viewer can play.
         to: Codec,
+        /// A rendition of that codec is there already.
+        running: bool,
         /// Why it cannot be sent as it is.
         why: String,
     },
@@ -48,27 +55,72 @@ pub struct Plan {
     pub audio: Choice,
 }
 
-/// Decides what a viewer gets.
+/// Decides what a viewer gets. `running` has the codecs of the renditions of pictures that are there already: one of them is
+/// preferred to a further one.
 ///
 /// Several tracks of one kind are renditions of the same content, in order of preference.
-pub fn plan(tracks: &[Track], offer: &Offer) -> Plan {
+pub fn plan(tracks: &[Track], offer: &Offer, policy: &Policy, running: &[Codec]) -> Plan {
     Plan {
-        video: choose(Kind::Video, tracks, offer),
-        audio: choose(Kind::Audio, tracks, offer),
+        video: choose(Kind::Video, tracks, offer, policy, running),
+        audio: choose(Kind::Audio, tracks, offer, &Policy::sound(), &[]),
+    }
+}
+
+/// Finds the payload types under which a viewer takes a track as it is: its own, and that of its retransmissions.
+pub fn fit(track: &Track, offer: &Offer) -> Option<(u8, Option<u8>)> {
+    let media = offer.media_of(track.kind())?;
+    fitting(track, media).map(|codec| (codec.pt, codec.rtx))
+}
+
+impl Choice {
+    /// Says in a few words what was chosen and why; `None` where there is nothing.
+    pub fn sentence(&self, tracks: &[Track]) -> Option<String> {
+        let codec = |track: usize| {
+            tracks
+                .get(track)
+                .map_or("a track", |track| track.codec.label())
+        };
+        match self {
+            // Sound may have become Opus on its way here.
+            Self::PassThrough { track, .. } => {
+                let pictures = tracks
+                    .get(*track)
+                    .is_some_and(|track| track.kind() == Kind::Video);
+                let as_it_comes = if pictures { " as it comes" } else { "" };
+                Some(format!("{}{as_it_comes}", codec(*track)))
+            }
+            Self::Transcode { track, to, why, .. } => Some(format!(
+                "{to}, made from {} once for all who need it: {why}",
+                codec(*track)
+            )),
+            Self::Refuse { why } => Some(why.clone()),
+            Self::Absent => None,
+        }
+    }
+
+    /// Gives its name in the API: `pass_through`, `transcode`, `refuse` or `absent`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PassThrough { .. } => "pass_through",
+            Self::Transcode { .. } => "transcode",
+            Self::Refuse { .. } => "refuse",
+            Self::Absent => "absent",
+        }
     }
 }
 
 impl Plan {
-    /// Gives the refusal, if the viewer cannot get all that both sides have.
-    pub fn refusal(&self) -> Option<Problem> {
+    /// Gives the refusal, if the viewer cannot get all that both sides have. Where pictures `can_render`, transcoding them is
+    /// no reason.
+    pub fn refusal(&self, can_render: bool) -> Option<Problem> {
         let mut sentences = Vec::new();
-        for choice in [&self.video, &self.audio] {
+        for (choice, can_render) in [(&self.video, can_render), (&self.audio, false)] {
             match choice {
                 Choice::Refuse { why } => sentences.push(why.clone()),
-                Choice::Transcode { to, why, .. } => sentences.push(format!(
+                Choice::Transcode { to, why, .. } if !can_render => sentences.push(format!(
                     "{why}; it needs transcoding to {to}, which is not available"
                 )),
-                Choice::PassThrough { .. } | Choice::Absent => {}
+                Choice::Transcode { .. } | Choice::PassThrough { .. } | Choice::Absent => {}
             }
         }
         if sentences.is_empty() && self.video == Choice::Absent && self.audio == Choice::Absent {
@@ -79,12 +131,36 @@ impl Plan {
         }
         (!sentences.is_empty()).then(|| Problem::new(422, sentences.join("; ")))
     }
+}
 
-    /// Says whether something must be transcoded.
-    pub const fn transcodes(&self) -> bool {
-        matches!(self.video, Choice::Transcode { .. })
-            || matches!(self.audio, Choice::Transcode { .. })
+/// Decides what the pictures are made into for a viewer who has not said what it plays: `None` where a track of them can be
+/// offered as it is, or the path allows no transcoding.
+pub fn uninvited(tracks: &[Track], policy: &Policy, running: &[Codec]) -> Option<Plan> {
+    let mut pictures = tracks
+        .iter()
+        .enumerate()
+        .filter(|(_, track)| track.kind() == Kind::Video)
+        .peekable();
+    let (track, first) = pictures.peek().copied()?;
+    let can_pass = |track: &Track| policy.passes(track.codec) && Part::of(0, track).is_some();
+    if pictures.any(|(_, track)| can_pass(track) && unplayable(track).is_none()) {
+        return None;
     }
+    if policy.transcode == Transcode::Never {
+        return None;
+    }
+    let shared = policy.codecs.iter().find(|codec| running.contains(codec));
+    let to = *shared.or_else(|| policy.codecs.first())?;
+    let why = unplayable(first).unwrap_or_else(|| "WebRTC does not carry it as it is".to_owned());
+    Some(Plan {
+        video: Choice::Transcode {
+            track,
+            to,
+            running: shared.is_some(),
+            why,
+        },
+        audio: Choice::Absent,
+    })
 }
 
 /// Decides what a viewer is offered who has not said what it plays: the first track of each kind that WebRTC
@@ -127,10 +203,13 @@ pub fn invitation(tracks: &[Track]) -> Result<Vec<Part>, Problem> {
     Ok(parts)
 }
 
-/// What a transcoder would make, the best first.
-const MADE: &[Codec] = &[Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::Opus];
-
-fn choose(kind: Kind, tracks: &[Track], offer: &Offer) -> Choice {
+fn choose(
+    kind: Kind,
+    tracks: &[Track],
+    offer: &Offer,
+    policy: &Policy,
+    running: &[Codec],
+) -> Choice {
     let mut of_kind = tracks
         .iter()
         .enumerate()
@@ -142,7 +221,7 @@ fn choose(kind: Kind, tracks: &[Track], offer: &Offer) -> Choice {
     let Some(media) = offer.media_of(kind) else {
         return Choice::Absent;
     };
-    for (index, track) in of_kind {
+    for (index, track) in of_kind.filter(|(_, track)| policy.passes(track.codec)) {
         if let Some(codec) = fitting(track, media) {
             return Choice::PassThrough {
                 track: index,
@@ -151,23 +230,30 @@ fn choose(kind: Kind, tracks: &[Track], offer: &Offer) -> Choice {
             };
         }
     }
-    let why = obstacle(track, media);
-    MADE.iter()
-        .copied()
-        .filter(|codec| codec.kind() == kind)
-        .find(|codec| offered(*codec, media).any(|offered| plain(*codec, offered)))
-        .map_or_else(
-            || Choice::Refuse {
-                why: format!(
-                    "{why}, and the viewer offers no {kind} codec that could be made for it"
-                ),
-            },
-            |to| Choice::Transcode {
-                track: best,
-                to,
-                why: why.clone(),
-            },
-        )
+    let why = obstacle(track, media, policy);
+    if policy.transcode == Transcode::Never {
+        return Choice::Refuse {
+            why: format!("{why}; this path's pictures are not transcoded (transcode: never)"),
+        };
+    }
+    let playable = || {
+        let made = policy.codecs.iter().copied();
+        made.filter(|codec| offered(*codec, media).any(|offered| plain(*codec, offered)))
+    };
+    let shared = playable().find(|codec| running.contains(codec));
+    let Some(to) = shared.or_else(|| playable().next()) else {
+        let made: Vec<_> = policy.codecs.iter().map(|codec| codec.label()).collect();
+        let made = made.join(", ");
+        return Choice::Refuse {
+            why: format!("{why}, and the viewer offers none of what could be made of it ({made})"),
+        };
+    };
+    Choice::Transcode {
+        track: best,
+        to,
+        running: shared.is_some(),
+        why,
+    }
 }
 
 fn offered(codec: Codec, media: &OfferedMedia) -> impl Iterator<Item = &OfferedCodec> {
@@ -182,7 +268,7 @@ fn offered(codec: Codec, media: &OfferedMedia) -> impl Iterator<Item = &OfferedC
 /// Says whether a transcoder's usual output fits the offered payload type.
 fn plain(codec: Codec, offered: &OfferedCodec) -> bool {
     match codec {
-        Codec::H264 => h264::rank(None, offered).is_some(),
+        Codec::H264 => h264::rank(None, None, offered).is_some(),
         Codec::Vp9 => profile_id(offered) == 0,
         Codec::Vp8
         | Codec::Av1
@@ -206,13 +292,13 @@ fn fitting<'a>(track: &Track, media: &'a OfferedMedia) -> Option<&'a OfferedCode
     if unplayable(track).is_some() {
         return None;
     }
-    let profile = track
-        .video_format()
-        .and_then(|format| format.profile.as_deref());
+    let format = track.video_format();
+    let profile = format.and_then(|format| format.profile.as_deref());
+    let level = format.and_then(|format| format.level.as_deref());
     let mut offered = offered(track.codec, media);
     match track.codec {
         Codec::H264 => offered
-            .filter_map(|codec| Some((h264::rank(profile, codec)?, codec)))
+            .filter_map(|codec| Some((h264::rank(profile, level, codec)?, codec)))
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, codec)| codec),
         Codec::Vp9 => offered.find(|codec| profile_id(codec) == vp9_profile(profile)),
@@ -253,57 +339,4 @@ fn av1_profile(profile: Option<&str>) -> &str {
         Some("professional") => "2",
         Some(number) => number,
     }
-}
-
-/// Says why no browser could play the track as it is, whatever it offers.
-fn unplayable(track: &Track) -> Option<String> {
-    match &track.format {
-        crate::track::Format::Video(format) if track.codec == Codec::H264 => {
-            h264::unplayable(format)
-        }
-        crate::track::Format::Video(VideoFormat { .. }) => None,
-        crate::track::Format::Audio(format) => {
-            let g711 = matches!(track.codec, Codec::Pcmu | Codec::Pcma);
-            let odd = format.channels.is_some_and(|channels| channels != 1)
-                || format.rate.is_some_and(|rate| rate != 8000);
-            (g711 && odd)
-                .then(|| format!("it is {format}, and viewers take G.711 at 8000 Hz, mono, only"))
-        }
-    }
-}
-
-/// Says in a sentence why the track cannot be sent as it is.
-fn obstacle(track: &Track, media: &OfferedMedia) -> String {
-    let codec = track.codec;
-    if let Some(what) = unplayable(track) {
-        return format!("the source sends {codec}, but {what}");
-    }
-    if offered(codec, media).next().is_some() {
-        let profile = track
-            .video_format()
-            .and_then(|format| format.profile.as_deref())
-            .unwrap_or("unknown");
-        return format!(
-            "the source sends {codec} of the profile {profile}, which the viewer does not offer"
-        );
-    }
-    let mut names: Vec<String> = Vec::new();
-    for name in media
-        .codecs
-        .iter()
-        .filter_map(|offered| Codec::from_encoding_name(&offered.encoding_name))
-        .map(Codec::label)
-    {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    }
-    let offers = if names.is_empty() {
-        "nothing that we know".to_owned()
-    } else {
-        names.join(", ")
-    };
-    format!(
-        "the source sends {codec}, which the viewer does not offer (it offers {offers}; send one of these, or try another browser)"
-    )
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{offer, offer_text};
-use crate::track::AudioFormat;
+use crate::track::{AudioFormat, VideoFormat};
 
 fn video(codec: Codec, profile: Option<&str>) -> Track {
     Track::video(
@@ -10,6 +10,11 @@ fn video(codec: Codec, profile: Option<&str>) -> Track {
             ..VideoFormat::default()
         },
     )
+}
+
+/// What a path without settings and renditions does.
+fn auto(tracks: &[Track], offer: &Offer) -> Plan {
+    plan(tracks, offer, &Policy::default(), &[])
 }
 
 fn audio(codec: Codec) -> Track {
@@ -85,9 +90,9 @@ fn each_codec_finds_its_payload_type() {
         ("chromium", Codec::H265, Some("main"), None),
         ("chromium", Codec::Mjpeg, None, None),
     ] {
-        let plan = plan(&[video(codec, profile)], &offer(viewer));
+        let plan = auto(&[video(codec, profile)], &offer(viewer));
         assert_eq!(pass(&plan.video), pt, "{viewer} {codec} {profile:?}");
-        assert_eq!(plan.refusal().is_none(), pt.is_some());
+        assert_eq!(plan.refusal(false).is_none(), pt.is_some());
         assert_eq!(plan.audio, Choice::Absent);
     }
 }
@@ -101,11 +106,11 @@ fn payload_types_of_mode_1_are_preferred_and_mode_0_is_a_way_out() {
     let without_mode = Offer::parse(&text).unwrap();
     let track = [video(Codec::H264, Some("constrained-baseline"))];
     assert_eq!(
-        pass(&plan(&track, &without_mode).video),
+        pass(&auto(&track, &without_mode).video),
         Some((127, Some(121)))
     );
     let only = Offer::parse(&text.replace("64001f", "f4001f")).unwrap();
-    assert_eq!(pass(&plan(&track, &only).video), Some((108, Some(109))));
+    assert_eq!(pass(&auto(&track, &only).video), Some((108, Some(109))));
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn an_offer_without_a_profile_level_id_is_baseline() {
     let text = offer_text("str0m")
         .replace(";profile-level-id=42e01f", "")
         .replace(";profile-level-id=64001f", "");
-    let plan = plan(
+    let plan = auto(
         &[video(Codec::H264, Some("main"))],
         &Offer::parse(&text).unwrap(),
     );
@@ -147,7 +152,7 @@ fn what_no_browser_plays_needs_transcoding_whatever_is_offered() {
         (profile("high-4:4:4"), "high-4:4:4"),
         (profile("cavlc-4:4:4-intra"), "cavlc-4:4:4-intra"),
     ] {
-        let plan = plan(&[Track::video(Codec::H264, format)], &offer("chromium"));
+        let plan = auto(&[Track::video(Codec::H264, format)], &offer("chromium"));
         assert!(
             matches!(
                 &plan.video,
@@ -159,7 +164,7 @@ fn what_no_browser_plays_needs_transcoding_whatever_is_offered() {
             ),
             "{plan:?}"
         );
-        let refusal = plan.refusal().unwrap();
+        let refusal = plan.refusal(false).unwrap();
         assert_eq!(refusal.status, 422);
         assert!(
             refusal.detail.contains(says) && refusal.detail.contains("needs transcoding"),
@@ -170,15 +175,15 @@ fn what_no_browser_plays_needs_transcoding_whatever_is_offered() {
 
 #[test]
 fn a_refusal_says_what_is_sent_and_what_is_offered() {
-    let refusal = plan(&[video(Codec::H264, Some("high"))], &offer("firefox"))
-        .refusal()
+    let refusal = auto(&[video(Codec::H264, Some("high"))], &offer("firefox"))
+        .refusal(false)
         .unwrap();
     assert_eq!(
         refusal.detail,
         "the source sends H.264, which the viewer does not offer (it offers VP8, VP9, AV1; send one of these, or try another browser); it needs transcoding to VP8, which is not available"
     );
-    let refusal = plan(&[video(Codec::H265, Some("main"))], &offer("chromium"))
-        .refusal()
+    let refusal = auto(&[video(Codec::H265, Some("main"))], &offer("chromium"))
+        .refusal(false)
         .unwrap();
     assert!(
         refusal
@@ -186,8 +191,8 @@ fn a_refusal_says_what_is_sent_and_what_is_offered() {
             .starts_with("the source sends H.265, which the viewer does not offer"),
         "{refusal}"
     );
-    let refusal = plan(&[video(Codec::Vp9, Some("2"))], &offer("firefox"))
-        .refusal()
+    let refusal = auto(&[video(Codec::Vp9, Some("2"))], &offer("firefox"))
+        .refusal(false)
         .unwrap();
     assert!(refusal.detail.contains("VP9 of the profile 2"), "{refusal}");
 }
@@ -199,7 +204,7 @@ fn the_first_rendition_that_fits_is_taken() {
         audio(Codec::Pcmu),
         audio(Codec::Opus),
     ];
-    let both = plan(&tracks, &offer("chromium"));
+    let both = auto(&tracks, &offer("chromium"));
     assert_eq!(
         both.audio,
         Choice::PassThrough {
@@ -216,16 +221,177 @@ fn the_first_rendition_that_fits_is_taken() {
             rtx: Some(97)
         }
     );
-    assert_eq!(both.refusal(), None);
+    assert_eq!(both.refusal(false), None);
     // str0m offers Opus only.
     assert_eq!(
-        plan(&tracks, &offer("str0m")).audio,
+        auto(&tracks, &offer("str0m")).audio,
         Choice::PassThrough {
             track: 2,
             pt: 111,
             rtx: None
         }
     );
+}
+
+/// What a viewer gets of a track, in words.
+fn told(track: Track, viewer: &Offer, policy: &Policy, running: &[Codec]) -> String {
+    let tracks = [track];
+    let plan = plan(&tracks, viewer, policy, running);
+    let name = plan.video.name();
+    format!("{name}: {}", plan.video.sentence(&tracks).unwrap())
+}
+
+fn policy(transcode: Transcode, codecs: &[Codec]) -> Policy {
+    Policy {
+        transcode,
+        codecs: codecs.to_vec(),
+    }
+}
+
+/// A Firefox without H.264 before an H.264 camera.
+#[test]
+fn a_rendition_that_is_there_is_preferred_and_else_the_first_that_the_viewer_has() {
+    let all = &Policy::PICTURES;
+    for (codecs, running, says) in [
+        (
+            &all[..],
+            &[][..],
+            "VP8, made from H.264 once for all who need it: the source sends H.264, which",
+        ),
+        (all, &[Codec::Vp9], "VP9, made"),
+        (all, &[Codec::H264], "VP8, made"),
+        (&[Codec::Av1, Codec::Vp8], &[], "AV1, made"),
+    ] {
+        let track = video(Codec::H264, Some("high"));
+        let policy = policy(Transcode::Auto, codecs);
+        let told = told(track, &offer("firefox"), &policy, running);
+        assert!(
+            told.starts_with(&format!("transcode: {says}")),
+            "{told}\n{says}"
+        );
+    }
+}
+
+#[test]
+fn a_policy_says_what_may_be_sent_and_made() {
+    use Codec::{H264, H265, Mjpeg, Vp8};
+    use Transcode::{Always, Auto, Never};
+    let all = &Policy::PICTURES;
+    for (viewer, codec, transcode, codecs, says) in [
+        (
+            "chromium",
+            H264,
+            Auto,
+            &all[..],
+            "pass_through: H.264 as it comes",
+        ),
+        (
+            "chromium",
+            H265,
+            Auto,
+            all,
+            "transcode: H.264, made from H.265",
+        ),
+        (
+            "chromium",
+            Mjpeg,
+            Auto,
+            all,
+            "transcode: H.264, made from Motion JPEG",
+        ),
+        (
+            "chromium",
+            H264,
+            Always,
+            all,
+            "transcode: H.264, made from H.264 once for all who need it: this path's pictures are always",
+        ),
+        (
+            "chromium",
+            H264,
+            Auto,
+            &[Vp8],
+            "transcode: VP8, made from H.264 once for all who need it: the source sends H.264, which this path does not give",
+        ),
+        (
+            "firefox",
+            H264,
+            Never,
+            all,
+            "refuse: the source sends H.264, which the viewer does not offer (it offers VP8, VP9, AV1; send one of these, or try another browser); this path's pictures are not transcoded (transcode: never)",
+        ),
+        (
+            "firefox",
+            H264,
+            Auto,
+            &[H264],
+            "refuse: the source sends H.264, which the viewer does not offer (it offers VP8, VP9, AV1; send one of these, or try another browser), and the viewer offers none of what could be made of it (H.264)",
+        ),
+    ] {
+        let policy = policy(transcode, codecs);
+        let told = told(video(codec, None), &offer(viewer), &policy, &[]);
+        assert!(told.starts_with(says), "{told}\n{says}");
+    }
+}
+
+#[test]
+fn pictures_that_are_too_large_or_interlaced_are_made_anew() {
+    let size = |width, height| VideoFormat {
+        width: Some(width),
+        height: Some(height),
+        ..VideoFormat::default()
+    };
+    let interlaced = VideoFormat {
+        interlaced: true,
+        ..size(1920, 1080)
+    };
+    for (format, says) in [
+        (size(3840, 2160), "pass_through"),
+        (size(2160, 3840), "pass_through"),
+        (size(4096, 2160), "pass_through"),
+        (
+            size(5120, 1440),
+            "transcode: H.264, made from H.264 once for all who need it: the source sends H.264, but it has 5120×1440 pixels",
+        ),
+        (size(1440, 5120), "transcode"),
+        (
+            interlaced,
+            "transcode: H.264, made from H.264 once for all who need it: the source sends H.264, but it is interlaced",
+        ),
+    ] {
+        let track = Track::video(Codec::H264, format);
+        let told = told(track, &offer("chromium"), &Policy::default(), &[]);
+        assert!(told.starts_with(says), "{told}");
+    }
+}
+
+#[test]
+fn a_level_binds_only_where_the_viewer_allows_no_other() {
+    let of_level = |level: &str| {
+        Track::video(
+            Codec::H264,
+            VideoFormat {
+                profile: Some("constrained-baseline".to_owned()),
+                level: Some(level.to_owned()),
+                ..VideoFormat::default()
+            },
+        )
+    };
+    let free = offer("str0m");
+    let bound = offer_text("str0m").replace("level-asymmetry-allowed=1;", "");
+    let bound = Offer::parse(&bound).unwrap();
+    for (level, viewer, passes) in [
+        ("3.1", &free, true),
+        ("5.1", &free, true),
+        ("3.1", &bound, true),
+        ("3", &bound, true),
+        ("1b", &bound, true),
+        ("4", &bound, false),
+    ] {
+        let fits = fit(&of_level(level), viewer);
+        assert_eq!(fits.is_some(), passes, "{level}");
+        assert_eq!(pass(&auto(&[of_level(level)], viewer).video), fits);
+    }
 }
 
 #[test]
@@ -237,7 +403,7 @@ fn stereo_g711_is_nothing_for_a_browser() {
             channels: Some(2),
         },
     );
-    let choice = plan(&[stereo], &offer("chromium")).audio;
+    let choice = auto(&[stereo], &offer("chromium")).audio;
     assert!(
         matches!(&choice, Choice::Transcode { to: Codec::Opus, why, .. } if why.contains("mono")),
         "{choice:?}"
@@ -250,22 +416,25 @@ fn what_one_side_lacks_is_absent() {
     let (video_only, _) = text.split_once("m=audio").unwrap();
     let video_only = Offer::parse(&video_only.replace("BUNDLE 0 1", "BUNDLE 0")).unwrap();
     let tracks = [video(Codec::Vp8, None), audio(Codec::Opus)];
-    let silent = plan(&tracks, &video_only);
+    let silent = auto(&tracks, &video_only);
     assert_eq!(
         (pass(&silent.video).is_some(), &silent.audio),
         (true, &Choice::Absent)
     );
-    assert_eq!(silent.refusal(), None);
+    assert_eq!(silent.refusal(false), None);
 
-    let nothing = plan(&tracks[1..], &video_only);
-    assert_eq!(nothing.refusal().map(|problem| problem.status), Some(422));
-    assert!(plan(&[], &offer("chromium")).refusal().is_some());
+    let nothing = auto(&tracks[1..], &video_only);
+    assert_eq!(
+        nothing.refusal(false).map(|problem| problem.status),
+        Some(422)
+    );
+    assert!(auto(&[], &offer("chromium")).refusal(false).is_some());
 }
 
 #[test]
 fn a_viewer_with_no_codec_that_could_be_made_is_refused() {
     let text = offer_text("chromium").replace(" opus/", " speex/");
-    let choice = plan(&[audio(Codec::Aac)], &Offer::parse(&text).unwrap()).audio;
+    let choice = auto(&[audio(Codec::Aac)], &Offer::parse(&text).unwrap()).audio;
     assert!(
         matches!(&choice, Choice::Refuse { why } if why.contains("AAC")),
         "{choice:?}"

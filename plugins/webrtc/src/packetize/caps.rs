@@ -15,12 +15,25 @@ const MEDIA_TYPES: &[(&str, Codec)] = &[
     ("audio/x-alaw", Codec::Pcma),
 ];
 
+fn codec(structure: &gst::StructureRef) -> Option<Codec> {
+    let name = structure.name().as_str();
+    if name == "video/mpeg" {
+        return match structure.get::<i32>("mpegversion") {
+            Ok(1 | 2) => Some(Codec::Mpeg2),
+            Ok(4) => Some(Codec::Mpeg4),
+            Ok(_) | Err(_) => None,
+        };
+    }
+    let (_, codec) = MEDIA_TYPES
+        .iter()
+        .find(|(media_type, _)| *media_type == name)?;
+    Some(*codec)
+}
+
 /// Reads a track out of fixed caps; `None` for a media type that the sink does not take.
 pub(crate) fn track_from_caps(caps: &gst::CapsRef) -> Option<Track> {
     let structure = caps.structure(0)?;
-    let (_, codec) = MEDIA_TYPES
-        .iter()
-        .find(|(media_type, _)| *media_type == structure.name().as_str())?;
+    let codec = codec(structure)?;
     let number = |field| {
         structure
             .get::<i32>(field)
@@ -31,14 +44,14 @@ pub(crate) fn track_from_caps(caps: &gst::CapsRef) -> Option<Track> {
     let text = |field| structure.get::<String>(field).ok();
     Some(match codec.kind() {
         sluice_core::Kind::Audio => Track::audio(
-            *codec,
+            codec,
             AudioFormat {
                 rate: number("rate"),
                 channels: number("channels"),
             },
         ),
         sluice_core::Kind::Video => Track::video(
-            *codec,
+            codec,
             VideoFormat {
                 width: number("width"),
                 height: number("height"),

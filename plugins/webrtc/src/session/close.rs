@@ -56,6 +56,9 @@ impl Session {
                 fanout.leave(&self.member);
             }
         }
+        // Not under the lock: whoever made it takes locks of its own.
+        let rendition = self.rendition.lock().take();
+        drop(rendition);
         let connected = first != Phase::Connecting;
         let session = self.clone();
         worker::run(move || session.take_down(connected));

@@ -5,16 +5,17 @@ use std::time::Instant;
 
 use sluice_core::sdp::{Part, Reply};
 use sluice_core::whep::{Deadlines, Session as Machine};
-use sluice_core::{Kind, Problem, SessionId, Track, invitation};
+use sluice_core::{Kind, Problem, SessionId, invitation};
 
 use super::build::{self, Section};
-use super::join::{lanes, tracks};
+use super::join::{lanes, sentences, tracks, tracks_of};
 use super::{Audience, Beginning, Phase, Session};
 use crate::fanout::{Class, Member};
 use crate::peer::{
     Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
 };
 use crate::producer::{Offered, Producer};
+use crate::renditions::{Held, for_anyone, render};
 use crate::viewers::{Invited, no_session};
 
 /// What the blocking part needs.
@@ -24,6 +25,8 @@ struct Order {
     producer: Arc<Producer>,
     parts: Vec<Part>,
     sections: Vec<Section>,
+    plan: Vec<(Kind, String)>,
+    rendition: Held,
     time: Time,
     signals: Signals,
     created: Instant,
@@ -37,8 +40,16 @@ struct Order {
 pub(crate) async fn invite(producer: Arc<Producer>, signals: Signals) -> Result<Invited, Problem> {
     let created = Instant::now();
     let offered = tracks(&producer)?;
-    let known: Vec<Track> = offered.iter().map(|one| one.track.clone()).collect();
-    let parts = invitation(&known)?;
+    let plan = for_anyone(&producer, &offered);
+    let sentences = plan
+        .as_ref()
+        .map(|plan| sentences(plan, &offered))
+        .unwrap_or_default();
+    let (offered, rendition) = match plan {
+        Some(plan) => render(&producer, offered, &plan).await?,
+        None => (offered, None),
+    };
+    let parts = invitation(&tracks_of(&offered))?;
     let numbered = parts.iter().enumerate();
     let sections = numbered.filter_map(|(mline, part)| section(mline, part, &offered));
     let time = producer
@@ -50,6 +61,8 @@ pub(crate) async fn invite(producer: Arc<Producer>, signals: Signals) -> Result<
         tag,
         sections: sections.collect(),
         parts,
+        plan: sentences,
+        rendition,
         producer,
         time,
         signals,
@@ -107,6 +120,8 @@ impl Order {
             member: Member::new(self.id.clone(), lanes(&self.sections, &built.pads)),
             built,
             codecs: self.parts.iter().map(|part| part.codec).collect(),
+            plan: self.plan.clone(),
+            rendition: self.rendition.clone(),
             machine: Machine::invited(self.tag, Deadlines::default(), self.created),
             places: Places {
                 mids: Vec::new(),

@@ -7,7 +7,7 @@ use sluice_core::sdp::OfferedMedia;
 use sluice_core::sdp::offer::without_useless_candidates;
 use sluice_core::whep::{Deadlines, Session as Machine};
 use sluice_core::whip::MID;
-use sluice_core::{Choice, Codec, Kind, Offer, Problem, SessionId, Track, plan};
+use sluice_core::{Choice, Codec, Kind, Offer, Plan, Problem, SessionId, Track, fit, plan};
 
 use super::build::{self, Section};
 use super::{Audience, Beginning, Session};
@@ -17,7 +17,8 @@ use crate::peer::{
     with_formats,
 };
 use crate::producer::{Offered, Producer};
-use crate::viewers::Joined;
+use crate::renditions::{Held, render};
+use crate::viewers::{Chosen, Joined};
 
 /// Sessions of one producer that may be on their way at a time: each holds a port and six threads, and
 /// one that never connects does so for 30 s.
@@ -32,6 +33,8 @@ struct Order {
     text: String,
     sections: Vec<Section>,
     codecs: Vec<Codec>,
+    plan: Vec<(Kind, String)>,
+    rendition: Held,
     time: Time,
     signals: Option<Signals>,
     created: Instant,
@@ -49,8 +52,14 @@ pub(crate) async fn join(
 ) -> Result<Joined, Problem> {
     let created = Instant::now();
     let offer = Offer::parse(text)?;
-    let tracks = tracks(&producer)?;
-    let (sections, codecs) = sections(&tracks, &offer)?;
+    let offered = tracks(&producer)?;
+    let plan = planned(&producer, &offered, &offer);
+    if let Some(problem) = plan.refusal(producer.renditions().is_some()) {
+        return Err(problem);
+    }
+    let sentences = sentences(&plan, &offered);
+    let (offered, rendition) = render(&producer, offered, &plan).await?;
+    let (sections, codecs) = sections(&offered, &offer, &plan)?;
     let time = producer
         .time()
         .ok_or_else(|| unavailable("the source is not playing yet"))?;
@@ -64,6 +73,8 @@ pub(crate) async fn join(
         offer,
         sections,
         codecs,
+        plan: sentences,
+        rendition,
         time,
         signals,
         created,
@@ -110,29 +121,93 @@ pub(super) fn lanes(sections: &[Section], pads: &[gst::Pad]) -> Vec<Lane> {
     lanes.collect()
 }
 
-/// Decides which track goes into which section of the offer.
-fn sections(offered: &[Offered], offer: &Offer) -> Result<(Vec<Section>, Vec<Codec>), Problem> {
-    let tracks: Vec<Track> = offered.iter().map(|track| track.track.clone()).collect();
-    let plan = plan(&tracks, offer);
-    if let Some(problem) = plan.refusal() {
-        return Err(problem);
+/// Decides what a viewer with this offer gets.
+fn planned(producer: &Producer, offered: &[Offered], offer: &Offer) -> Plan {
+    let tracks = tracks_of(offered);
+    let renditions = producer.renditions();
+    let policy = renditions.as_ref().map(|makes| makes.policy());
+    let video = offered.iter().find(|one| one.track.kind() == Kind::Video);
+    let running = match (&renditions, video) {
+        (Some(makes), Some(video)) => makes.running(video.number),
+        _ => Vec::new(),
+    };
+    plan(&tracks, offer, &policy.unwrap_or_default(), &running)
+}
+
+pub(super) fn tracks_of(offered: &[Offered]) -> Vec<Track> {
+    offered.iter().map(|one| one.track.clone()).collect()
+}
+
+pub(super) fn sentences(plan: &Plan, offered: &[Offered]) -> Vec<(Kind, String)> {
+    let tracks = tracks_of(offered);
+    let of = |kind, choice: &Choice| Some((kind, choice.sentence(&tracks)?));
+    let kinds = [of(Kind::Video, &plan.video), of(Kind::Audio, &plan.audio)];
+    kinds.into_iter().flatten().collect()
+}
+
+/// Says what a viewer with this offer would get: pictures and sound.
+///
+/// # Errors
+///
+/// 400 to 422 when the offer is at fault, 503 when the source has sent nothing yet.
+pub(crate) fn plan_of(producer: &Producer, text: &str) -> Result<(Chosen, Chosen), Problem> {
+    let offer = Offer::parse(text)?;
+    let offered = producer.tracks();
+    if offered.is_empty() {
+        return Err(unavailable("the source has sent no pictures or sound yet"));
     }
+    let plan = planned(producer, &offered, &offer);
+    let tracks = tracks_of(&offered);
+    let chosen = |choice: &Choice| Chosen {
+        choice: choice.name(),
+        codec: match choice {
+            Choice::PassThrough { track, .. } => {
+                tracks.get(*track).map(|track| track.codec.label())
+            }
+            Choice::Transcode { to, .. } => Some(to.label()),
+            Choice::Refuse { .. } | Choice::Absent => None,
+        },
+        running: matches!(choice, Choice::Transcode { running: true, .. }),
+        sentence: choice.sentence(&tracks),
+    };
+    Ok((chosen(&plan.video), chosen(&plan.audio)))
+}
+
+/// Decides which track goes into which section of the offer. A rendition stands in the place of the track that it was made of.
+fn sections(
+    offered: &[Offered],
+    offer: &Offer,
+    plan: &Plan,
+) -> Result<(Vec<Section>, Vec<Codec>), Problem> {
     let mut sections = Vec::new();
     let mut codecs = Vec::new();
     for (kind, choice) in [(Kind::Video, &plan.video), (Kind::Audio, &plan.audio)] {
-        let Choice::PassThrough { track, pt, .. } = choice else {
+        let (Choice::PassThrough { track, .. } | Choice::Transcode { track, .. }) = choice else {
             continue;
         };
         let media = offer
             .media_of(kind)
             .and_then(|media| Some((offer.index_of(&media.mid)?, media)));
         if let (Some((mline, media)), Some(offered)) = (media, offered.get(*track)) {
+            let (pt, _) = fit(&offered.track, offer).ok_or_else(|| unfit(&offered.track))?;
             codecs.push(offered.track.codec);
-            sections.extend(section(mline, media, offered, *pt));
+            sections.extend(section(mline, media, offered, pt));
         }
     }
     sections.sort_by_key(|section| section.mline);
     Ok((sections, codecs))
+}
+
+/// A rendition came out as the viewer does not take it: it names a level and takes no other.
+fn unfit(track: &Track) -> Problem {
+    let detail = track.detail();
+    Problem::new(
+        422,
+        format!(
+            "the rendition in {} ({detail}) is above the level that the viewer offers; set transcode.size to less, or let the viewer allow level asymmetry",
+            track.codec
+        ),
+    )
 }
 
 fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Option<Section> {
@@ -178,6 +253,8 @@ impl Order {
             member: Member::new(self.id.clone(), lanes),
             built,
             codecs: self.codecs.clone(),
+            plan: self.plan.clone(),
+            rendition: self.rendition.clone(),
             machine: Machine::new(&self.offer, self.tag, Deadlines::default(), self.created),
             places: Places::of(&self.offer),
             certificate: Some(self.offer.fingerprint.clone()),

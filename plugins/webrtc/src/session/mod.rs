@@ -19,16 +19,17 @@ use gst_webrtc::WebRTCPeerConnectionState as ConnectionState;
 use parking_lot::Mutex;
 use sluice_core::sdp::{Part, Role};
 use sluice_core::whep::{CloseReason, Session as Machine};
-use sluice_core::{Codec, Fingerprint, SessionId};
+use sluice_core::{Codec, Fingerprint, Kind, SessionId};
 
 use crate::fanout::Member;
 use crate::peer::{Peer, Places, Signals};
 use crate::producer::Producer;
+use crate::renditions::Held;
 use crate::viewers::ViewerEvent;
 
 use build::Built;
 pub(crate) use invite::invite;
-pub(crate) use join::join;
+pub(crate) use join::{join, plan_of};
 pub(crate) use push::{Outgoing, push};
 
 /// Where a session is in its life.
@@ -80,6 +81,10 @@ struct Beginning {
     member: Arc<Member>,
     built: Built,
     codecs: Vec<Codec>,
+    /// What was chosen for it and why, in words.
+    plan: Vec<(Kind, String)>,
+    /// The rendition that it is sent.
+    rendition: Held,
     machine: Machine,
     places: Places,
     /// Known from the beginning where the viewer offers.
@@ -98,6 +103,10 @@ pub(crate) struct Session {
     audience: Audience,
     /// Of the tracks that the viewer is sent.
     codecs: Vec<Codec>,
+    /// What was chosen for it and why, in words.
+    plan: Vec<(Kind, String)>,
+    /// The rendition that it is sent; until it is closed.
+    rendition: Mutex<Held>,
     producer: Weak<Producer>,
     member: Arc<Member>,
     /// What the viewer's certificate must hash to, by its offer or answer.
@@ -189,6 +198,8 @@ impl Session {
             member,
             built,
             codecs,
+            plan,
+            rendition,
             machine,
             places,
             certificate,
@@ -201,6 +212,8 @@ impl Session {
             id: member.id.clone(),
             audience,
             codecs,
+            plan,
+            rendition: Mutex::new(rendition),
             producer: Arc::downgrade(producer),
             member,
             certificate: certificate.map_or_else(OnceLock::new, OnceLock::from),

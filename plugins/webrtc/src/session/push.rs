@@ -59,6 +59,8 @@ pub(crate) fn push(
         member: Member::new(id, lanes(&sections, &built.pads)),
         built,
         codecs: outgoing.parts.iter().map(|part| part.codec).collect(),
+        plan: Vec::new(),
+        rendition: None,
         machine: Machine::invited(tag, deadlines, created),
         places: Places {
             mids: Vec::new(),

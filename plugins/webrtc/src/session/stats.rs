@@ -31,6 +31,11 @@ impl Session {
                 .find(|codec| codec.kind() == kind)
                 .map(|codec| codec.label())
         };
+        let chosen = |kind| {
+            let mut plan = self.plan.iter();
+            plan.find(|(of, _)| *of == kind)
+                .map(|(_, sentence)| sentence.clone())
+        };
         ViewerInfo {
             id: self.id.to_string(),
             state: match phase {
@@ -41,6 +46,8 @@ impl Session {
             since_s: self.created.elapsed().as_secs(),
             codec_video: codec(Kind::Video),
             codec_audio: codec(Kind::Audio),
+            plan_video: chosen(Kind::Video),
+            plan_audio: chosen(Kind::Audio),
             bytes_sent: self.member.sent.bytes(),
             packets_sent: self.member.sent.packets(),
             lists_around_fec: self.lists_around_fec.load(Relaxed),

@@ -244,6 +244,7 @@ impl ElementImpl for WhepSink {
                 .structure(gst::Structure::new_empty("video/x-vp8"))
                 .structure(gst::Structure::new_empty("video/x-vp9"))
                 .structure(gst::Structure::new_empty("image/jpeg"))
+                .structure(mpeg())
                 .structure(
                     gst::Structure::builder("video/x-av1")
                         .field("stream-format", "obu-stream")
@@ -354,6 +355,14 @@ fn annex_b(name: &str) -> gst::Structure {
     gst::Structure::builder(name)
         .field("stream-format", "byte-stream")
         .field("alignment", "au")
+        .build()
+}
+
+/// Nothing that viewers take, but something that can be made into that.
+fn mpeg() -> gst::Structure {
+    gst::Structure::builder("video/mpeg")
+        .field("mpegversion", gst::List::new([1, 2, 4]))
+        .field("systemstream", false)
         .build()
 }
 

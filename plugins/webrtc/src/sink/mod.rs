@@ -11,7 +11,10 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use std::sync::Arc;
+
 use crate::push::{Push, Target};
+use crate::renditions::Renditions;
 use crate::viewers::Viewers;
 
 glib::wrapper! {
@@ -25,6 +28,11 @@ impl WhepSink {
     /// Gives a handle to its viewers. It may be kept longer than the element; then it finds nobody.
     pub fn viewers(&self) -> Viewers {
         self.imp().viewers()
+    }
+
+    /// Sets what makes renditions for viewers who cannot play a track as it is; without, they are refused.
+    pub fn render_with(&self, renditions: Arc<dyn Renditions>) {
+        self.imp().producer().set_renditions(renditions);
     }
 
     /// Sets whom to push to, and gives a handle for each; in place of the property `forward`, and in READY or NULL only.

@@ -55,6 +55,8 @@ fn one(info: &ViewerInfo) -> gst::Structure {
         .field("lists-encrypted", info.lists_encrypted)
         .field("nacks", info.nacks)
         .field("plis", info.plis)
+        .field_if_some("plan-video", info.plan_video.as_ref())
+        .field_if_some("plan-audio", info.plan_audio.as_ref())
         .field("key-frames-only", info.key_frames_only)
         .field_if_some("rtt", info.rtt_ms)
         .field_if_some("loss", info.loss)

@@ -46,8 +46,14 @@ fn video(options: &CameraOptions) -> String {
     };
     match options.codec {
         Video::H264 => {
+            let (fields, interlaced) = if options.interlaced {
+                ("interlace field-pattern=1:1 ! ", "interlaced=true")
+            } else {
+                ("", "")
+            };
             let profile = &options.profile;
             let format = match profile.as_str() {
+                "high-4:2:2" if options.deep => "I422_10LE",
                 "high-4:2:2" => "Y42B",
                 "high-4:4:4" => "Y444",
                 "high-10" => "I420_10LE",
@@ -64,17 +70,24 @@ fn video(options: &CameraOptions) -> String {
                 ("", "aggregate-mode=zero-latency")
             };
             format!(
-                "video/x-raw,format={format} ! x264enc speed-preset=ultrafast {order} {tools} \
+                "video/x-raw,format={format} ! {fields}x264enc speed-preset=ultrafast {order} {tools} {interlaced} \
                  bitrate={kbps} key-int-max={key} option-string=scenecut=0{slices} ! \
                  video/x-h264,profile={profile} ! h264parse config-interval=-1 ! \
                  video/x-h264,stream-format=byte-stream,alignment=au ! identity name=tap ! \
                  rtph264pay name=pay0 pt=96 {payloader}"
             )
         }
-        Video::H265 => format!(
-            "video/x-raw,format=I420 ! x265enc speed-preset=ultrafast tune=zerolatency \
+        Video::H265 => {
+            let format = if options.deep { "I420_10LE" } else { "I420" };
+            format!(
+                "video/x-raw,format={format} ! x265enc speed-preset=ultrafast tune=zerolatency \
              bitrate={kbps} key-int-max={key} ! h265parse config-interval=-1 ! \
              identity name=tap ! rtph265pay name=pay0 pt=96"
+            )
+        }
+        Video::Mpeg4 => format!(
+            "video/x-raw,format=I420 ! avenc_mpeg4 bitrate={bps} gop-size={key} ! mpeg4videoparse ! \
+             identity name=tap ! rtpmp4vpay name=pay0 pt=96 config-interval=1"
         ),
         Video::Mjpeg => {
             "video/x-raw,format=I420 ! jpegenc ! identity name=tap ! rtpjpegpay name=pay0 pt=26"

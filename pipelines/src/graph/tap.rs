@@ -1,0 +1,170 @@
+//! A tap at a video track: it keeps the group of pictures that is going on, so that whoever is attached begins with a whole
+//! picture at once.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use gst::glib;
+use gst::prelude::*;
+use parking_lot::Mutex;
+use sluice_core::group::GroupLimits;
+
+/// What flows through a source's pad, for any number of further readers. They must not block.
+#[derive(Debug)]
+pub(super) struct Tap {
+    source: glib::WeakRef<gst::Pad>,
+    limits: GroupLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since the last key frame; empty while it was larger than the limits.
+    group: Vec<gst::Buffer>,
+    bytes: usize,
+    readers: Vec<gst::Pad>,
+}
+
+impl State {
+    fn keep(&mut self, buffer: &gst::Buffer, limits: GroupLimits) {
+        if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+            self.group.clear();
+            self.bytes = 0;
+        } else if self.group.is_empty() {
+            return;
+        }
+        self.group.push(buffer.clone());
+        self.bytes += buffer.size();
+        if self.bytes > limits.bytes || self.span() > limits.span {
+            self.group.clear();
+        }
+    }
+
+    fn span(&self) -> std::time::Duration {
+        let (first, last) = (self.group.first(), self.group.last());
+        let time = |buffer: Option<&gst::Buffer>| buffer.and_then(|one| one.dts_or_pts());
+        match (time(first), time(last)) {
+            (Some(first), Some(last)) => last.saturating_sub(first).into(),
+            _ => std::time::Duration::ZERO,
+        }
+    }
+}
+
+impl Tap {
+    /// Taps a pad. Nothing is copied: frames are kept by reference.
+    pub(super) fn new(source: &gst::Pad, limits: GroupLimits) -> Arc<Self> {
+        let tap = Arc::new(Self {
+            source: source.downgrade(),
+            limits,
+            state: Mutex::default(),
+        });
+        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        let weak = Arc::downgrade(&tap);
+        source.add_probe(types, move |_source, info| {
+            let Some(tap) = weak.upgrade() else {
+                return gst::PadProbeReturn::Remove;
+            };
+            match &info.data {
+                Some(gst::PadProbeData::Buffer(buffer)) => tap.on_buffer(buffer),
+                Some(gst::PadProbeData::Event(event)) => tap.on_event(event),
+                Some(_) | None => {}
+            }
+            gst::PadProbeReturn::Ok
+        });
+        tap
+    }
+
+    fn on_buffer(&self, buffer: &gst::Buffer) {
+        let mut state = self.state.lock();
+        state.keep(buffer, self.limits);
+        for reader in &state.readers {
+            // One that has ended is detached by whoever ended it; the others go on.
+            if let Err(flow) = reader.push(buffer.clone()) {
+                tracing::trace!(%flow, "a tap's reader took nothing");
+            }
+        }
+    }
+
+    fn on_event(&self, event: &gst::Event) {
+        let mut state = self.state.lock();
+        if matches!(
+            event.type_(),
+            gst::EventType::Caps | gst::EventType::FlushStop
+        ) {
+            state.group.clear();
+        }
+        for reader in &state.readers {
+            reader.push_event(event.clone());
+        }
+    }
+
+    /// Links a further reader, and hands it the group that is going on. It must take that without waiting.
+    ///
+    /// # Errors
+    /// The pads do not fit, or the source is gone.
+    pub(super) fn attach(&self, to: &gst::Pad) -> Result<gst::Pad, glib::BoolError> {
+        let source = self.source.upgrade();
+        let source = source.ok_or_else(|| glib::bool_error!("the source is gone"))?;
+        let reader = self.pad();
+        reader.set_active(true)?;
+        // It has no parent: it is not of any bin, and goes with its reader.
+        reader
+            .link_full(to, gst::PadLinkCheck::TEMPLATE_CAPS)
+            .map_err(|error| glib::bool_error!("{}: {error}", to.name()))?;
+        // Held, so that nothing flows meanwhile and nothing is missed.
+        let mut state = self.state.lock();
+        let mut ended = None;
+        source.sticky_events_foreach(|event| {
+            if event.type_() == gst::EventType::Eos {
+                ended = Some(event.clone());
+            } else {
+                reader.push_event(event.clone());
+            }
+            ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+        for buffer in &state.group {
+            reader
+                .push(buffer.clone())
+                .map_err(|flow| glib::bool_error!("it takes no pictures: {flow}"))?;
+        }
+        if let Some(ended) = ended {
+            reader.push_event(ended);
+        }
+        state.readers.push(reader.clone());
+        Ok(reader)
+    }
+
+    /// Takes a reader away; nothing flows to it when this returns.
+    pub(super) fn detach(&self, reader: &gst::Pad) {
+        self.state.lock().readers.retain(|one| one != reader);
+        if let Some(peer) = reader.peer()
+            && reader.unlink(&peer).is_err()
+        {
+            tracing::debug!("a tap was not linked");
+        }
+        if reader.set_active(false).is_err() {
+            tracing::debug!("a tap was not active");
+        }
+    }
+
+    fn pad(&self) -> gst::Pad {
+        let (for_events, for_queries) = (self.source.clone(), self.source.clone());
+        gst::Pad::builder(gst::PadDirection::Src)
+            .name("tap")
+            .event_function(move |_, _, event| {
+                for_events
+                    .upgrade()
+                    .is_some_and(|source| source.send_event(event))
+            })
+            .query_function(move |pad, parent, query| {
+                // How long the source's pictures were on their way, and whether they are live.
+                if query.type_() == gst::QueryType::Latency {
+                    return for_queries
+                        .upgrade()
+                        .is_some_and(|source| source.query(query));
+                }
+                gst::Pad::query_default(pad, parent, query)
+            })
+            .build()
+    }
+}

@@ -1,0 +1,111 @@
+//! What people see of cameras that no browser can play: the known picture, in Chromium as H.264, in Firefox as VP8.
+
+use sluice_tests::browser::{Browser, Engine};
+use sluice_tests::camera::Camera;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::picture;
+
+use crate::browsers::{Desk, smooth};
+use crate::secs;
+
+const RATE: u32 = 15;
+
+/// Shows each camera in one browser after the other, a page each.
+fn both_show(cameras: &[(&str, &str)]) {
+    let cameras: Vec<_> = cameras
+        .iter()
+        .map(|(name, options)| {
+            let camera = Camera::with(&format!("--rate {RATE} --bitrate 1500 {options}"));
+            (*name, camera)
+        })
+        .collect();
+    let mut options = GatewayOptions::new();
+    for (name, camera) in &cameras {
+        let keys = [
+            ("source", camera.url()),
+            ("rtsp_transport", "tcp"),
+            // Nobody else's encoder runs while the next camera is looked at.
+            ("idle_stop", "1s"),
+            ("transcode", "{size: 1280x1280}"),
+        ];
+        options = options.path_with(name, &keys);
+    }
+    let gateway = options.start();
+    let desk = Desk::new();
+    for (engine, codec) in [(Engine::Chromium, "H264"), (Engine::Firefox, "VP8")] {
+        let mut browser = None;
+        for (name, _) in &cameras {
+            let browser = browser.get_or_insert_with(|| desk.open_page(engine, &gateway, name));
+            let page = gateway.at_host(&desk.machine.to_string(), name);
+            browser.command(&format!("open {page}"));
+            shows(browser, &gateway, name, codec);
+        }
+    }
+}
+
+fn shows(browser: &Browser, gateway: &Gateway, name: &str, codec: &str) {
+    browser.until_playing(secs(40));
+    let seen = browser.watch(secs(4));
+    let last = seen.last().expect("reports");
+    println!("{name}: {}×{} {}", last.width, last.height, last.codec);
+    if let Err(wrong) = picture::check(&last.bars) {
+        panic!(
+            "{name}: {wrong}; {last:?}; {:#}",
+            gateway.path(name)["renditions"]
+        );
+    }
+    assert!(last.codec.contains(codec), "{name}: {last:?}");
+    smooth(&seen, RATE);
+}
+
+#[test]
+fn cameras_of_other_codecs() {
+    both_show(&[
+        ("hevc", "--size 640x360 --codec h265"),
+        ("hevc10", "--size 640x360 --codec h265 --deep"),
+        ("mjpeg", "--size 640x360 --codec mjpeg"),
+        ("mpeg4", "--size 640x360 --codec mpeg4"),
+    ]);
+}
+
+#[test]
+fn cameras_of_h264_that_no_browser_plays() {
+    both_show(&[
+        ("reordered", "--size 640x360 --b-frames 2"),
+        ("deep", "--size 640x360 --profile high-4:2:2 --deep"),
+        ("odd", "--size 705x333 --profile high-4:4:4"),
+        ("portrait", "--size 360x640 --b-frames 2"),
+        ("fields", "--size 1920x1080 --interlaced"),
+    ]);
+}
+
+/// Other settings, or another camera at the same place: viewers of a rendition stay where they are, whoever got the camera's own
+/// pictures comes again by itself.
+#[test]
+fn a_camera_that_changes_its_size_and_then_its_codec() {
+    let arguments = |rest: &str| format!("--rate {RATE} --bitrate 1500 {rest}");
+    let mut camera = Camera::with(&arguments("--size 640x360"));
+    let keys = [("source", camera.url()), ("rtsp_transport", "tcp")];
+    let gateway = GatewayOptions::new().path_with("cam", &keys).start();
+    let desk = Desk::new();
+    let chromium = desk.open(Engine::Chromium, &gateway);
+    let firefox = desk.open(Engine::Firefox, &gateway);
+    chromium.until_playing(secs(30));
+    firefox.until_playing(secs(30));
+    for (settings, size) in [
+        ("--size 800x600", (800, 600)),
+        ("--size 640x480 --codec h265", (640, 480)),
+    ] {
+        camera.restart_as(&arguments(settings));
+        for (browser, stays) in [(&chromium, false), (&firefox, true)] {
+            let seen = browser.until(secs(40), "picture of the new size", |report| {
+                (report.width, report.height) == size && picture::check(&report.bars).is_ok()
+            });
+            if stays {
+                assert_eq!(seen.peers, 1, "{settings}: {seen:?}");
+            }
+        }
+    }
+    let seen = chromium.watch(secs(3));
+    smooth(&seen, RATE);
+}
