@@ -7,7 +7,14 @@
 use gst::glib;
 
 mod audio;
+mod codec;
+mod property;
+mod ranking;
 mod transcode;
+mod video;
+
+pub use codec::VideoCodec;
+pub use ranking::{Ranking, set_ranking};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     transcode::register(plugin)

@@ -31,6 +31,7 @@ mod testing;
 pub mod thinning;
 pub mod timeline;
 pub mod track;
+pub mod transcode;
 pub mod whep;
 pub mod whip;
 

@@ -7,7 +7,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
+use super::settings::{self, Settings};
 use crate::audio::{self, Step};
+use crate::codec::VideoCodec;
+use crate::video::{self, Video};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -20,23 +23,21 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// Opus for music and speech alike; what browsers' own encoders use for stereo.
 const OPUS_BITRATE_BPS: i32 = 96_000;
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Settings {
-    keep_g711: bool,
-}
-
 /// What stands between the two ghost pads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Chain {
     PassThrough,
     /// Media type and layer or version that the decoders were chosen for.
     Opus(String),
+    /// Every codec of video, and each change from one to another.
+    Video,
 }
 
 #[derive(Default)]
 struct State {
     chain: Option<Chain>,
     elements: Vec<gst::Element>,
+    video: Option<Video>,
 }
 
 // Lock order: settings, then state. Neither is held while pads or states change.
@@ -104,11 +105,18 @@ impl Transcode {
                 return Ok(());
             }
             state.chain = None;
+            state.video = None;
             std::mem::take(&mut state.elements)
         };
         self.remove(&old);
         gst::debug!(CAT, imp = self, "{chain:?} for {caps}");
+        let mut video = None;
         let elements = match &chain {
+            Chain::Video => {
+                let element = Video::new(self.settings.lock().wanted());
+                video = Some(element.clone());
+                vec![element.upcast()]
+            }
             Chain::PassThrough => vec![make(&Step {
                 factories: &["identity"],
                 package: "libgstreamer1.0-0",
@@ -122,6 +130,7 @@ impl Transcode {
         let mut state = self.state.lock();
         state.chain = Some(chain);
         state.elements = elements;
+        state.video = video;
         Ok(())
     }
 
@@ -129,11 +138,12 @@ impl Transcode {
         let media = caps
             .structure(0)
             .map_or("", |structure| structure.name().as_str());
+        let settings = *self.settings.lock();
+        if !media.starts_with("audio/") && settings.video_codec != VideoCodec::None {
+            return Ok(Chain::Video);
+        }
         let g711 = matches!(media, "audio/x-mulaw" | "audio/x-alaw");
-        if !media.starts_with("audio/")
-            || media == "audio/x-opus"
-            || (g711 && self.settings.lock().keep_g711)
-        {
+        if !media.starts_with("audio/") || media == "audio/x-opus" || (g711 && settings.keep_g711) {
             return Ok(Chain::PassThrough);
         }
         let row = audio::decoding(caps).ok_or_else(|| ChainError::Unknown {
@@ -251,31 +261,39 @@ impl ObjectSubclass for Transcode {
 
 impl ObjectImpl for Transcode {
     fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            vec![
-                glib::ParamSpecBoolean::builder("keep-g711")
-                    .nick("Keep G.711")
-                    .blurb("Pass G.711 (µ-law and A-law) as it is; otherwise it becomes Opus")
-                    .mutable_ready()
-                    .build(),
-            ]
-        });
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(settings::properties);
         &PROPERTIES
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        match pspec.name() {
-            "keep-g711" => {
-                self.settings.lock().keep_g711 = value.get().expect("checked by the type system");
+        let known = self.settings.lock().set(pspec.name(), value);
+        if !known {
+            gst::error!(CAT, imp = self, "no property {}", pspec.name());
+        }
+        if pspec.name() == "bitrate" {
+            let video = self.state.lock().video.clone();
+            let kbps = self.settings.lock().limits.bitrate_kbps;
+            if let Some(video) = video {
+                video.set_bitrate(kbps);
             }
-            other => gst::error!(CAT, imp = self, "no property {other}"),
         }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let video = self.state.lock().video.clone();
+        let codecs = || video.as_ref().map_or((None, None), Video::codecs);
         match pspec.name() {
-            "keep-g711" => self.settings.lock().keep_g711.to_value(),
-            _ => pspec.default_value().clone(),
+            "encoder" => codecs().0.to_value(),
+            "decoder" => codecs().1.to_value(),
+            "stats" => video
+                .as_ref()
+                .map_or_else(video::no_stats, Video::stats)
+                .to_value(),
+            name => self
+                .settings
+                .lock()
+                .get(name)
+                .unwrap_or_else(|| pspec.default_value().clone()),
         }
     }
 
@@ -294,8 +312,8 @@ impl ElementImpl for Transcode {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
                 "Sluice transcoder",
-                "Codec/Transcoder/Audio",
-                "Passes video, Opus and G.711 through; turns other audio into Opus",
+                "Codec/Transcoder/Audio/Video",
+                "Turns audio into Opus and, if asked, video into one codec; passes the rest",
                 "The Sluice developers",
             )
         });
@@ -324,9 +342,18 @@ impl ElementImpl for Transcode {
                     src.append_structure(gst::Structure::new_empty(media));
                     sink.append_structure(gst::Structure::new_empty(media));
                 }
-                for media in ["audio/mpeg", "audio/G722", "audio/x-raw"] {
+                for media in [
+                    "audio/mpeg",
+                    "audio/G722",
+                    "audio/x-raw",
+                    "video/mpeg",
+                    "video/x-raw",
+                ] {
                     sink.append_structure(gst::Structure::new_empty(media));
                 }
+                // Pictures in any memory.
+                let any = gst::CapsFeatures::new_any();
+                sink.append_structure_full(gst::Structure::new_empty("video/x-raw"), Some(any));
             }
             let pad = |name, direction, caps: &gst::Caps| {
                 gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps)
@@ -349,6 +376,7 @@ impl ElementImpl for Transcode {
             let old = {
                 let mut state = self.state.lock();
                 state.chain = None;
+                state.video = None;
                 std::mem::take(&mut state.elements)
             };
             self.remove(&old);

@@ -1,0 +1,414 @@
+//! Pads and states: the source's side puts into the mail, the source pad's task takes out of it.
+
+use std::sync::{Arc, LazyLock};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use super::CAT;
+use super::chain::Wanted;
+use super::engine::Engine;
+use super::mail::{BASE, Counts, Input, Output, Post};
+use super::stage;
+
+/// What decoder, encoder and the ways between them take at most on a machine that keeps up.
+const LATENCY: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+
+/// Two pictures are at least one tick of the 90 kHz clock apart.
+const TICK: gst::ClockTime = gst::ClockTime::from_nseconds(11_112);
+
+#[derive(Default)]
+struct State {
+    wanted: Option<Wanted>,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    running: Option<(Arc<Post>, std::thread::JoinHandle<()>)>,
+}
+
+/// What went downstream so far.
+#[derive(Default)]
+struct Sent {
+    start: bool,
+    segment: bool,
+    caps: Option<gst::Caps>,
+    pts: Option<gst::ClockTime>,
+}
+
+// Lock order: state, then sent. Neither is held while anything is pushed.
+pub struct Video {
+    state: Mutex<State>,
+    sent: Mutex<Sent>,
+    sinkpad: gst::Pad,
+    srcpad: gst::Pad,
+}
+
+pub(super) fn structure(counts: &Counts) -> gst::Structure {
+    gst::Structure::builder("sluice-transcode-stats")
+        .field("frames-in", counts.frames_in)
+        .field("frames-out", counts.frames_out)
+        .field("dropped", counts.dropped)
+        .field("encoder", counts.encoder)
+        .field("decoder", counts.decoder)
+        .field("failures", counts.failures)
+        .build()
+}
+
+impl Video {
+    pub(super) fn set_wanted(&self, wanted: Wanted) {
+        self.state.lock().wanted = Some(wanted);
+    }
+
+    pub(super) fn set_bitrate(&self, kbps: u32) {
+        if let Some(post) = self.post() {
+            post.with(|mail| mail.new_bitrate = Some(kbps));
+        }
+    }
+
+    pub(super) fn stats(&self) -> gst::Structure {
+        self.post().map_or_else(super::no_stats, |post| {
+            structure(&post.peek(|mail| mail.counts.clone()))
+        })
+    }
+
+    pub(super) fn codecs(&self) -> (Option<&'static str>, Option<&'static str>) {
+        self.post().map_or((None, None), |post| {
+            post.peek(|mail| (mail.counts.encoder, mail.counts.decoder))
+        })
+    }
+
+    fn post(&self) -> Option<Arc<Post>> {
+        let state = self.state.lock();
+        state.running.as_ref().map(|(post, _)| Arc::clone(post))
+    }
+
+    fn sink_chain(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let post = self.post().ok_or(gst::FlowError::Flushing)?;
+        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let segment = self.state.lock().segment.clone();
+        let time = |time: Option<gst::ClockTime>| {
+            segment
+                .as_ref()
+                .and_then(|segment| segment.to_running_time_full(time))
+                .and_then(stage::inside)
+        };
+        let (pts, dts) = (time(buffer.pts()), time(buffer.dts()));
+        {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(pts);
+            buffer.set_dts(dts);
+        }
+        post.on_picture(buffer, key)
+    }
+
+    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        let Some(post) = self.post() else {
+            return gst::Pad::event_default(pad, Some(&*self.obj()), event);
+        };
+        match event.view() {
+            gst::EventView::Caps(caps) => {
+                let caps = caps.caps_owned();
+                let live = self.is_live();
+                post.with(|mail| {
+                    mail.live = live;
+                    mail.input.push_mark(Input::Caps(caps));
+                });
+                true
+            }
+            gst::EventView::Segment(segment) => {
+                let segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
+                self.state.lock().segment = segment;
+                true
+            }
+            gst::EventView::Eos(_) => {
+                post.with(|mail| mail.input.push_mark(Input::Eos));
+                true
+            }
+            gst::EventView::FlushStart(_) => {
+                post.flush(true);
+                self.srcpad.push_event(event)
+            }
+            gst::EventView::FlushStop(_) => {
+                post.flush(false);
+                self.sent.lock().segment = false;
+                self.srcpad.push_event(event)
+            }
+            gst::EventView::CustomDownstream(_) if gst_video::ForceKeyUnitEvent::is(&event) => {
+                post.with(|mail| mail.wants_key = true);
+                true
+            }
+            // The task sends its own stream start, caps and segment; the rest tells of the old codec.
+            _ => true,
+        }
+    }
+
+    /// Says whether upstream follows a clock: then nothing may hold it up.
+    fn is_live(&self) -> bool {
+        let mut query = gst::query::Latency::new();
+        !self.sinkpad.peer_query(&mut query) || query.result().0
+    }
+
+    fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        // Buffers leave this thread, and what decodes them is not known yet.
+        if let gst::QueryViewMut::Allocation(_) | gst::QueryViewMut::Drain(_) = query.view_mut() {
+            return false;
+        }
+        gst::Pad::query_default(pad, Some(&*self.obj()), query)
+    }
+
+    fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        if gst_video::ForceKeyUnitEvent::is(&event) {
+            if let Some(post) = self.post() {
+                post.with(|mail| mail.wants_key = true);
+            }
+            return true;
+        }
+        match event.type_() {
+            // Being late downstream says nothing of the source, whose pictures are all needed here.
+            gst::EventType::Qos | gst::EventType::Reconfigure => true,
+            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+        }
+    }
+
+    fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
+            let mut upstream = gst::query::Latency::new();
+            if !self.sinkpad.peer_query(&mut upstream) {
+                return false;
+            }
+            let (live, min, max) = upstream.result();
+            latency.set(live, min + LATENCY, max.map(|max| max + LATENCY));
+            return true;
+        }
+        gst::Pad::query_default(pad, Some(&*self.obj()), query)
+    }
+
+    fn activate_src(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
+        if active {
+            let this = self.obj().downgrade();
+            pad.start_task(move || {
+                if let Some(this) = this.upgrade() {
+                    this.imp().send_next();
+                }
+            })
+            .map_err(|_error| gst::loggable_error!(CAT, "the task does not start"))
+        } else {
+            if let Some(post) = self.post() {
+                post.stop();
+            }
+            pad.stop_task()
+                .map_err(|_error| gst::loggable_error!(CAT, "the task does not stop"))
+        }
+    }
+
+    /// Runs on the source pad's task, again and again.
+    fn send_next(&self) {
+        let output = self
+            .post()
+            .and_then(|post| Some((post.next_output()?, post)));
+        let Some((output, post)) = output else {
+            if self.srcpad.pause_task().is_err() {
+                gst::debug!(CAT, imp = self, "the task is gone already");
+            }
+            return;
+        };
+        match output {
+            Output::Packet(caps, buffer) => {
+                if let Err(error) = self.send_packet(&caps, buffer)
+                    && error != gst::FlowError::Flushing
+                {
+                    post.with(|mail| mail.refused = Some(error));
+                    post.made_room();
+                }
+            }
+            Output::Eos => {
+                self.send_start();
+                self.srcpad.push_event(gst::event::Eos::new());
+            }
+        }
+    }
+
+    fn send_start(&self) {
+        if std::mem::replace(&mut self.sent.lock().start, true) {
+            return;
+        }
+        let own = gst::event::StreamStart::builder("sluicetranscode").build();
+        let event = self
+            .sinkpad
+            .sticky_event::<gst::event::StreamStart>(0)
+            .map_or(own, gst::Event::from);
+        self.srcpad.push_event(event);
+    }
+
+    fn send_packet(
+        &self,
+        caps: &gst::Caps,
+        mut buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let out = |time: Option<gst::ClockTime>| time.and_then(|time| time.checked_sub(BASE));
+        // Before the segment: the source wants it decoded and not shown.
+        if buffer.pts().is_some_and(|pts| pts < BASE) {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        self.send_start();
+        let (new_caps, new_segment, pts) = {
+            let mut sent = self.sent.lock();
+            let new_caps = sent.caps.as_ref() != Some(caps);
+            if new_caps {
+                sent.caps = Some(caps.clone());
+            }
+            let new_segment = !std::mem::replace(&mut sent.segment, true);
+            let after = sent.pts.filter(|_| !new_segment).map(|pts| pts + TICK);
+            let pts = out(buffer.pts()).max(after);
+            sent.pts = pts;
+            (new_caps, new_segment, pts)
+        };
+        if new_caps {
+            self.srcpad.push_event(gst::event::Caps::new(caps));
+        }
+        if new_segment {
+            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+            self.srcpad.push_event(gst::event::Segment::new(&segment));
+        }
+        {
+            let buffer = buffer.make_mut();
+            // Without B-frames both times are the same.
+            buffer.set_pts(pts);
+            buffer.set_dts(pts);
+        }
+        self.srcpad.push(buffer)
+    }
+
+    fn start(&self) -> Result<(), gst::StateChangeError> {
+        let post = Arc::new(Post::new());
+        let mut state = self.state.lock();
+        let wanted = state.wanted.ok_or(gst::StateChangeError)?;
+        let engine = Engine::new(Arc::clone(&post), &self.obj(), wanted);
+        let thread = std::thread::Builder::new()
+            .name("sluice-engine".to_owned())
+            .spawn(move || engine.run())
+            .map_err(|error| {
+                gst::error!(CAT, imp = self, "no thread: {error}");
+                gst::StateChangeError
+            })?;
+        state.running = Some((post, thread));
+        state.segment = None;
+        drop(state);
+        *self.sent.lock() = Sent::default();
+        Ok(())
+    }
+
+    fn stop(&self) {
+        let running = self.state.lock().running.take();
+        if let Some((post, thread)) = running {
+            post.stop();
+            if thread.join().is_err() {
+                gst::error!(CAT, imp = self, "the engine panicked");
+            }
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for Video {
+    const NAME: &'static str = "SluiceTranscodeVideo";
+    type Type = super::Video;
+    type ParentType = gst::Element;
+
+    fn with_class(klass: &Self::Class) -> Self {
+        let template = |name| klass.pad_template(name).expect("declared in pad_templates");
+        let sinkpad = gst::Pad::builder_from_template(&template("sink"))
+            .chain_function(|_, parent, buffer| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |this| this.sink_chain(buffer),
+                )
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.sink_event(pad, event))
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.sink_query(pad, query))
+            })
+            .build();
+        let srcpad = gst::Pad::builder_from_template(&template("src"))
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
+            })
+            .activatemode_function(|pad, parent, _mode, active| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::loggable_error!(CAT, "panicked")),
+                    |this| this.activate_src(pad, active),
+                )
+            })
+            .build();
+        Self {
+            state: Mutex::default(),
+            sent: Mutex::default(),
+            sinkpad,
+            srcpad,
+        }
+    }
+}
+
+impl ObjectImpl for Video {
+    fn constructed(&self) {
+        self.parent_constructed();
+        let obj = self.obj();
+        obj.add_pad(&self.sinkpad)
+            .expect("a new element has no pads");
+        obj.add_pad(&self.srcpad)
+            .expect("a new element has no pads");
+    }
+}
+
+impl GstObjectImpl for Video {}
+
+impl ElementImpl for Video {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Sluice transcoder of video",
+                "Codec/Transcoder/Video",
+                "Turns video into one codec",
+                "The Sluice developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            [
+                ("sink", gst::PadDirection::Sink),
+                ("src", gst::PadDirection::Src),
+            ]
+            .map(|(name, direction)| {
+                let any = gst::Caps::new_any();
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &any)
+                    .expect("the names and caps above are valid")
+            })
+            .into()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused {
+            self.start()?;
+        }
+        let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady {
+            self.stop();
+        }
+        result
+    }
+}
