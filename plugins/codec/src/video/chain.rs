@@ -60,6 +60,7 @@ pub(super) fn decode(
         codec,
         factory: decoder.factory,
         caps: caps.clone(),
+        makes: None,
     })
 }
 
@@ -132,6 +133,7 @@ pub(super) fn encode(row: &Encoder, caps: &gst::Caps, limits: &Limits) -> Result
         codec,
         factory: row.factory,
         caps: caps.clone(),
+        makes: Some((row.codec, (width, height))),
     })
 }
 

@@ -3,13 +3,14 @@
 //! One thread owns both halves. It never blocks: what can (a device that opens, a library that stops) is
 //! done on threads that can be left behind.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
 use sluice_core::KeyFrameGate;
-use sluice_core::transcode::{Decimate, Decoder, Decoding, Encoder, Memory, decoding};
+use sluice_core::transcode::{Decimate, Decoder, Decoding, Encoder, Memory, Replay, decoding};
 
 use super::chain::{self, Wanted};
 use super::mail::{Input, Mail, Notice, Post};
@@ -26,6 +27,9 @@ const KEY_GAP: Duration = Duration::from_millis(500);
 /// How long a stop waits for elements that hang.
 const FINISH: Duration = Duration::from_secs(1);
 
+/// Most units and bytes that are kept for a new decoder: 12 s at 25 pictures a second.
+const REPLAY: (usize, usize) = (300, 16 << 20);
+
 /// What comes from the source.
 #[derive(Debug, Clone)]
 enum Source {
@@ -40,6 +44,11 @@ pub(super) struct Engine {
     next_id: u64,
     source: Option<Source>,
     decode: Slot<Decoder>,
+    replay: Replay<gst::Buffer>,
+    /// What a new decoder gets first.
+    again: VecDeque<gst::Buffer>,
+    /// Why the last one failed.
+    reason: Option<String>,
     /// What the encoder was made for.
     raw: Option<gst::Caps>,
     encode: Slot<Encoder>,
@@ -58,6 +67,9 @@ impl Engine {
             next_id: 0,
             source: None,
             decode: Slot::new(Side::Decode),
+            replay: Replay::new(REPLAY.0, REPLAY.1),
+            again: VecDeque::new(),
+            reason: None,
             raw: None,
             encode: Slot::new(Side::Encode),
             keys: KeyFrameGate::new(KEY_GAP),
@@ -117,6 +129,8 @@ impl Engine {
                     self.decode.abandon();
                     self.encode.abandon();
                     self.ending = false;
+                    self.replay.clear();
+                    self.again.clear();
                     self.post.peek(|mail| (mail.decoder, mail.encoder) = (0, 0));
                 }
             }
@@ -174,6 +188,15 @@ impl Engine {
             Caps(gst::Caps),
             Picture,
             Eos,
+        }
+        if !self.again.is_empty()
+            && let Some(stage) = self.decode.running()
+        {
+            let room = stage.has_room() && self.post.peek(|mail| mail.has_room_for_frame());
+            if room && let Some(buffer) = self.again.pop_front() {
+                self.decode.push(buffer);
+            }
+            return room;
         }
         let head = self.post.peek(|mail| match mail.input.front() {
             None => Head::None,
@@ -238,6 +261,7 @@ impl Engine {
                 (None, false) => return false,
             }
             self.source = Some(new);
+            self.replay.clear();
             self.pop();
             return true;
         }
@@ -249,6 +273,8 @@ impl Engine {
         }
         if let Source::Coded(row, _) = &new {
             self.decode.set_candidates(ranking::decoders(row));
+            self.replay.clear();
+            self.again.clear();
         }
         self.source = Some(new);
         self.pop();
@@ -285,7 +311,9 @@ impl Engine {
                     return false;
                 }
                 if let Some(Input::Picture(buffer)) = self.pop() {
-                    stage.push(buffer);
+                    let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                    self.replay.on_unit(&buffer, key, buffer.size());
+                    self.decode.push(buffer);
                 }
                 true
             }
@@ -297,13 +325,15 @@ impl Engine {
             return;
         };
         let Some(decoder) = self.decode.candidate() else {
-            let tried: Vec<_> = row.decoders.iter().map(|one| one.factory).collect();
-            self.give_up(&format!(
-                "no decoder for {} works on this machine; install {} (tried {})",
-                row.codec.label(),
-                row.package,
-                tried.join(", ")
-            ));
+            let label = row.codec.label();
+            let sentence = match &self.reason {
+                Some(reason) => format!("no decoder of this machine plays this {label}: {reason}"),
+                None => format!(
+                    "no decoder for {label} is installed; install {}",
+                    row.package
+                ),
+            };
+            self.give_up(&sentence);
             return;
         };
         let memory = self
@@ -354,7 +384,7 @@ impl Engine {
         };
         let time = buffer.pts().map_or(Duration::ZERO, Duration::from);
         if self.decimate.takes(time) {
-            stage.push(buffer);
+            self.encode.push(buffer);
         }
         // The decoder may have waited for the room.
         self.post.with(|_| ());
@@ -364,14 +394,19 @@ impl Engine {
     fn build_encoder(&mut self, caps: gst::Caps, now: Instant) {
         let Some(row) = self.encode.candidate() else {
             let codec = self.wanted.codec.map_or("video", |codec| codec.label());
-            self.give_up(&format!(
-                "no encoder for {codec} works on this machine; install gstreamer1.0-plugins-good, -bad and -ugly, or a graphics driver"
-            ));
+            let sentence = match &self.reason {
+                Some(reason) => format!("no encoder for {codec} works on this machine: {reason}"),
+                None => format!(
+                    "no encoder for {codec} is installed; install gstreamer1.0-plugins-good, -bad and -ugly"
+                ),
+            };
+            self.give_up(&sentence);
             return;
         };
         let id = self.id(1);
         self.raw = Some(caps.clone());
-        self.post.peek(|mail| mail.encoder = id);
+        self.post
+            .peek(|mail| (mail.encoder, mail.torn) = (id, true));
         let limits = self.wanted.limits;
         let make = move || chain::encode(&row, &caps, &limits);
         self.encode.build(id, &self.post, make, now);
@@ -406,7 +441,12 @@ impl Engine {
                 self.post.peek(|mail| mail.counts.decoder = factory);
             }
             News::Ended => self.post.peek(|mail| mail.counts.decoder = None),
-            News::Failed(reason) => self.on_failure("decoder", &reason),
+            News::Failed(reason) => {
+                self.again = self.replay.units();
+                self.post
+                    .peek(|mail| mail.catches_up = !self.again.is_empty());
+                self.on_failure("decoder", reason);
+            }
         }
     }
 
@@ -419,11 +459,11 @@ impl Engine {
                 self.post.peek(|mail| mail.counts.encoder = factory);
             }
             News::Ended => {}
-            News::Failed(reason) => self.on_failure("encoder", &reason),
+            News::Failed(reason) => self.on_failure("encoder", reason),
         }
     }
 
-    fn on_failure(&self, what: &str, reason: &str) {
+    fn on_failure(&mut self, what: &str, reason: String) {
         let name = self.post.peek(|mail| {
             mail.counts.failures += 1;
             if what == "encoder" {
@@ -435,6 +475,7 @@ impl Engine {
             }
         });
         gst::warning!(super::CAT, "the {what} {name:?} is replaced: {reason}");
+        self.reason = Some(reason);
     }
 
     fn give_up(&mut self, sentence: &str) {

@@ -69,6 +69,9 @@ pub(super) struct Mail {
     /// The stages whose output counts; what an abandoned one still gives is dropped.
     pub(super) decoder: u64,
     pub(super) encoder: u64,
+    /// The newest decoded picture, and whether a new decoder is still on its way to it.
+    pub(super) shown: Option<gst::ClockTime>,
+    pub(super) catches_up: bool,
     /// Someone asks for a key frame.
     pub(super) wants_key: bool,
     /// The bitrate was set anew.
@@ -80,8 +83,8 @@ pub(super) struct Mail {
     /// What downstream said last, if it refused.
     pub(super) refused: Option<gst::FlowError>,
     woken: bool,
-    /// Downstream is too slow: nothing goes out before the next key frame.
-    torn: bool,
+    /// Nothing goes out before the next key frame: downstream is too slow, or the encoder is new.
+    pub(super) torn: bool,
 }
 
 /// The mail and who waits for it.
@@ -103,6 +106,8 @@ impl Post {
                 counts: Counts::default(),
                 decoder: 0,
                 encoder: 0,
+                shown: None,
+                catches_up: false,
                 wants_key: false,
                 new_bitrate: None,
                 live: true,
@@ -184,6 +189,11 @@ impl Post {
             if id.is_some_and(|id| id != mail.decoder) {
                 return;
             }
+            if mail.catches_up && buffer.pts().is_some() && buffer.pts() <= mail.shown {
+                return;
+            }
+            mail.catches_up = false;
+            mail.shown = buffer.pts();
             mail.frames.push_back((caps, buffer));
             if mail.live && mail.frames.len() > FRAMES {
                 mail.frames.pop_front();

@@ -20,9 +20,20 @@ const HANGS: u8 = 3;
 
 enum State {
     Idle,
-    Building { id: u64, until: Instant },
-    Running { stage: Stage, watch: Watch },
-    Draining { stage: Stage, until: Instant },
+    Building {
+        id: u64,
+        until: Instant,
+    },
+    Running {
+        stage: Stage,
+        watch: Watch,
+        /// It got something that it can start with.
+        keyed: bool,
+    },
+    Draining {
+        stage: Stage,
+        until: Instant,
+    },
 }
 
 /// What became of it.
@@ -114,7 +125,11 @@ impl<C: Copy> Slot<C> {
         match built {
             Ok(stage) if expected => {
                 let watch = Watch::new(self.side == Side::Decode, now);
-                self.state = State::Running { stage, watch };
+                self.state = State::Running {
+                    stage,
+                    watch,
+                    keyed: false,
+                };
                 News::Started
             }
             // Too late: another one has its place.
@@ -163,17 +178,33 @@ impl<C: Copy> Slot<C> {
                 News::Ended
             }
             State::Building { .. } | State::Draining { .. } => News::None,
-            State::Running { stage, watch } => {
+            State::Running {
+                stage,
+                watch,
+                keyed,
+            } => {
                 let (taken, made, waiting) = stage.counts();
                 match watch.on_counts(taken, made, waiting, now) {
                     Verdict::Works => News::None,
                     Verdict::Hangs => self.on_hang("it took no input for 1 s".to_owned()),
-                    Verdict::Silent if made == 0 => {
+                    Verdict::Silent if self.side == Side::Encode && made == 0 => {
                         self.on_fault(format!("it made nothing of {taken} pictures"))
                     }
-                    Verdict::Silent => self.on_hang("it makes no more pictures".to_owned()),
+                    // The source has not given a key frame yet.
+                    Verdict::Silent if self.side == Side::Decode && !*keyed => News::None,
+                    // A torn stream does that to any decoder: nobody is to blame.
+                    Verdict::Silent if self.side == Side::Decode && made > 0 => self.on_stall(),
+                    Verdict::Silent => self.on_hang(format!("it took {taken} and made {made}")),
                 }
             }
+        }
+    }
+
+    /// Hands the stage that runs one unit.
+    pub(super) fn push(&mut self, buffer: gst::Buffer) {
+        if let State::Running { stage, keyed, .. } = &mut self.state {
+            *keyed |= !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+            stage.push(buffer);
         }
     }
 
@@ -230,6 +261,14 @@ impl<C: Copy> Slot<C> {
             self.candidates.remove(0);
         }
         News::Failed(reason)
+    }
+
+    fn on_stall(&mut self) -> News {
+        self.abandon();
+        if !self.candidates.is_empty() {
+            self.candidates.rotate_left(1);
+        }
+        News::Failed("it makes no more pictures".to_owned())
     }
 
     /// A candidate that hangs goes behind the others, and is gone after the third time.

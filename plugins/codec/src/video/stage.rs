@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gst::prelude::*;
 use parking_lot::Mutex;
+use sluice_core::Codec;
+use sluice_core::transcode::is_plausible;
 
 use super::mail::{BASE, Notice, Post};
 
@@ -32,6 +34,8 @@ pub(super) struct Chain {
     pub(super) factory: &'static str,
     /// What comes in.
     pub(super) caps: gst::Caps,
+    /// What it makes, if it encodes: codec, width and height.
+    pub(super) makes: Option<(Codec, (u32, u32))>,
 }
 
 #[derive(Default)]
@@ -64,7 +68,7 @@ impl Stage {
         let pipeline = gst::Pipeline::new();
         let src = source(&chain.caps);
         count(&src, &flow, post);
-        let sink = sink(id, side, &flow, post);
+        let sink = sink(id, side, chain.makes, &flow, post);
         let reason = Arc::new(Mutex::new(None));
         listen(&pipeline, id, post, &reason)?;
         let mut all = vec![src.clone().upcast::<gst::Element>()];
@@ -170,7 +174,13 @@ fn count(src: &gst_app::AppSrc, flow: &Arc<Flow>, post: &Arc<Post>) {
     });
 }
 
-fn sink(id: u64, side: Side, flow: &Arc<Flow>, post: &Arc<Post>) -> gst_app::AppSink {
+fn sink(
+    id: u64,
+    side: Side,
+    makes: Option<(Codec, (u32, u32))>,
+    flow: &Arc<Flow>,
+    post: &Arc<Post>,
+) -> gst_app::AppSink {
     let sink = gst_app::AppSink::builder()
         .sync(false)
         .async_(false)
@@ -184,6 +194,11 @@ fn sink(id: u64, side: Side, flow: &Arc<Flow>, post: &Arc<Post>) -> gst_app::App
                 let sample = sink.pull_sample().map_err(|_ended| gst::FlowError::Eos)?;
                 flow.made.fetch_add(1, Ordering::Relaxed);
                 if let Some((caps, buffer)) = in_running_time(&sample) {
+                    if !makes.is_none_or(|makes| is_right(makes, &buffer)) {
+                        let sentence = "what it makes is no picture".to_owned();
+                        to.with(|mail| mail.notices.push_back(Notice::Failed(id, sentence)));
+                        return Err(gst::FlowError::Error);
+                    }
                     match side {
                         Side::Decode => to.on_frame(Some(id), caps, buffer),
                         Side::Encode => to.on_packet(id, caps, buffer),
@@ -208,6 +223,13 @@ fn sink(id: u64, side: Side, flow: &Arc<Flow>, post: &Arc<Post>) -> gst_app::App
         });
     }
     sink
+}
+
+fn is_right((codec, size): (Codec, (u32, u32)), buffer: &gst::BufferRef) -> bool {
+    let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+    buffer
+        .map_readable()
+        .is_ok_and(|unit| is_plausible(codec, key, &unit, size))
 }
 
 /// Some encoders shift their times by hours and say so in the segment: only running time means something.

@@ -22,7 +22,10 @@ pub fn init() {
 
 /// What came out of a pipeline.
 pub struct Got {
+    /// Of the last one.
     pub caps: gst::Caps,
+    /// Of each.
+    pub sizes: Vec<(i32, i32)>,
     /// With their running times.
     pub frames: Vec<(gst::Buffer, gst::ClockTime)>,
     pub stats: gst::Structure,
@@ -46,13 +49,50 @@ pub fn run(source: &str, settings: &str, tail: &str) -> Got {
         "{source} ! sluicetranscode name=t {settings} ! {tail} appsink name=out sync=false"
     );
     let pipeline = launch(&line);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    collect(&pipeline, &line)
+}
+
+/// Pushes tracks one behind the other, 40 ms a picture, through one transcoder.
+pub fn feed(parts: &[&Got], settings: &str, tail: &str) -> Got {
+    let line = format!(
+        "appsrc name=in format=time ! sluicetranscode name=t {settings} ! {tail} appsink name=out sync=false"
+    );
+    let pipeline = launch(&line);
+    let source = pipeline.by_name("in").unwrap();
+    let source = source.downcast::<gst_app::AppSrc>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut nth = 0;
+    for part in parts {
+        source.set_caps(Some(&part.caps));
+        for (buffer, _) in &part.frames {
+            let mut buffer = buffer.clone();
+            {
+                let buffer = buffer.make_mut();
+                buffer.set_pts(gst::ClockTime::from_mseconds(nth * 40));
+                buffer.set_dts(gst::ClockTime::NONE);
+            }
+            source.push_buffer(buffer).unwrap();
+            nth += 1;
+        }
+    }
+    source.end_of_stream().unwrap();
+    collect(&pipeline, &line)
+}
+
+fn collect(pipeline: &gst::Pipeline, line: &str) -> Got {
     let sink = pipeline.by_name("out").unwrap();
     let sink = sink.downcast::<gst_app::AppSink>().unwrap();
-    pipeline.set_state(gst::State::Playing).unwrap();
     let mut caps = None;
+    let mut sizes = vec![];
     let mut frames = vec![];
     while let Some(sample) = sink.try_pull_sample(gst::ClockTime::from_seconds(10)) {
         caps = sample.caps_owned();
+        let structure = sample.caps().unwrap().structure(0).unwrap();
+        sizes.push((
+            structure.get("width").unwrap_or(0),
+            structure.get("height").unwrap_or(0),
+        ));
         let segment = sample.segment().unwrap();
         let segment = segment.downcast_ref::<gst::ClockTime>().unwrap();
         let buffer = sample.buffer_owned().unwrap();
@@ -70,14 +110,12 @@ pub fn run(source: &str, settings: &str, tail: &str) -> Got {
     {
         panic!("{line}: {} ({:?})", error.error(), error.debug());
     }
-    assert!(
-        ended,
-        "{line}: no end after {} frames, {stats}",
-        frames.len()
-    );
+    let count = frames.len();
+    assert!(ended, "{line}: no end after {count} frames, {stats}");
     let caps = caps.unwrap_or_else(|| panic!("{line}: nothing came out, {stats}"));
     Got {
         caps,
+        sizes,
         frames,
         stats,
     }
@@ -108,7 +146,7 @@ pub fn assert_red(source: &str, settings: &str, size: (i32, i32)) {
     );
 }
 
-fn middle(frame: &gst::Buffer, size: (i32, i32)) -> [u8; 3] {
+pub fn middle(frame: &gst::Buffer, size: (i32, i32)) -> [u8; 3] {
     let width = usize::try_from(size.0).unwrap();
     let height = usize::try_from(size.1).unwrap();
     let map = frame.map_readable().unwrap();

@@ -2,19 +2,23 @@
 //! given up when they are too slow.
 
 mod backlog;
+mod check;
 mod decimate;
 mod decoders;
 mod encoders;
 mod memory;
 mod picture;
+mod replay;
 mod table;
 mod watch;
 
 pub use backlog::{Backlog, Bounds};
+pub use check::is_plausible;
 pub use decimate::Decimate;
 pub use decoders::{DECODERS, Decoder, Decoding, decoding};
 pub use encoders::{Colour, Encoder, PixelFormat, Rate};
 pub use memory::{Device, Memory};
 pub use picture::{Limits, Picture};
+pub use replay::Replay;
 pub use table::ENCODERS;
 pub use watch::{Verdict, Watch};
