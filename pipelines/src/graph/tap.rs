@@ -22,6 +22,8 @@ struct State {
     /// Since the last key frame; empty while it was larger than the limits.
     group: Vec<gst::Buffer>,
     bytes: usize,
+    /// The media type of the caps.
+    media: Option<glib::GString>,
     readers: Vec<gst::Pad>,
 }
 
@@ -38,6 +40,15 @@ impl State {
         if self.bytes > limits.bytes || self.span() > limits.span {
             self.group.clear();
         }
+    }
+
+    /// Says whether what was kept is of no use any more: of another codec. Parsers refine caps in the middle of a group.
+    fn on_caps(&mut self, caps: &gst::CapsRef) -> bool {
+        let media = caps
+            .structure(0)
+            .map(|structure| structure.name().to_owned());
+        let before = std::mem::replace(&mut self.media, media);
+        before.is_some() && before != self.media
     }
 
     fn span(&self) -> std::time::Duration {
@@ -85,12 +96,18 @@ impl Tap {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "GStreamer has 30 kinds of event; these matter"
+    )]
     fn on_event(&self, event: &gst::Event) {
         let mut state = self.state.lock();
-        if matches!(
-            event.type_(),
-            gst::EventType::Caps | gst::EventType::FlushStop
-        ) {
+        let begins_anew = match event.view() {
+            gst::EventView::Caps(caps) => state.on_caps(caps.caps()),
+            gst::EventView::FlushStop(_) => true,
+            _ => false,
+        };
+        if begins_anew {
             state.group.clear();
         }
         for reader in &state.readers {

@@ -14,6 +14,7 @@ use crate::packetize::Frame;
 use crate::peer::{self, Time};
 use crate::renditions::{FIRST_RENDITION, Renditions};
 use crate::session::{Audience, Session};
+use crate::sink::Seen;
 use crate::transport::Transport;
 use crate::viewers::ViewerEvent;
 use crate::worker;
@@ -248,8 +249,10 @@ impl Producer {
                 input.key_frame = None;
             }
             input.seen = input.seen && !changed;
-            let reorders = !changed && before.is_some_and(|(before, _)| reorders(&before));
-            input.track = Some((with_reordering(track, reorders), Instant::now()));
+            let seen = before
+                .filter(|_| !changed)
+                .map(|(before, _)| seen_of(&before));
+            input.track = Some((as_seen(track, seen.unwrap_or_default()), Instant::now()));
             (changed, new)
         };
         if changed {
@@ -265,12 +268,12 @@ impl Producer {
         }
     }
 
-    /// Takes note that a track can be judged, and whether its pictures come in another order than shown.
-    pub(crate) fn set_seen(&self, id: usize, reorders: bool) {
+    /// Takes note that a track can be judged, and how.
+    pub(crate) fn set_seen(&self, id: usize, seen: Seen) {
         if let Some(input) = self.inputs.lock().get_mut(&id) {
             input.seen = true;
-            if reorders && let Some((track, since)) = input.track.take() {
-                input.track = Some((with_reordering(track, true), since));
+            if let Some((track, since)) = input.track.take() {
+                input.track = Some((as_seen(track, seen), since));
             }
         }
         self.on_tracks_changed();
@@ -441,18 +444,24 @@ impl Producer {
     }
 }
 
-fn reorders(track: &Track) -> bool {
-    track.video_format().is_some_and(|format| format.reorders)
+fn seen_of(track: &Track) -> Seen {
+    let format = track.video_format();
+    format.map_or(Seen::default(), |format| Seen {
+        reorders: format.reorders,
+        interlaced: format.interlaced,
+    })
 }
 
-fn with_reordering(track: Track, reorders: bool) -> Track {
+/// What the pictures themselves say counts beside what the caps say.
+fn as_seen(track: Track, seen: Seen) -> Track {
     match track.video_format() {
-        Some(format) if reorders && can_reorder(track.codec) => {
+        Some(format) => {
             let mut format = format.clone();
-            format.reorders = true;
+            format.reorders |= seen.reorders && can_reorder(track.codec);
+            format.interlaced |= seen.interlaced;
             Track::video(track.codec, format)
         }
-        Some(_) | None => track,
+        None => track,
     }
 }
 

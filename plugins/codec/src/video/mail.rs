@@ -8,9 +8,10 @@ use sluice_core::transcode::{Backlog, Bounds};
 
 use super::stage::Stage;
 
-/// Two seconds cover the start of any decoder; what waits longer is too late for live pictures.
+/// Two seconds cover the start of any decoder; what waits longer is too late for live pictures. A group that is handed over at
+/// once may have many pictures.
 const INPUT: Bounds = Bounds {
-    units: 256,
+    units: 4096,
     bytes: 32 << 20,
     span: Duration::from_secs(2),
 };
@@ -89,6 +90,7 @@ pub(super) struct Mail {
 
 /// The mail and who waits for it.
 pub(super) struct Post {
+    began: Instant,
     mail: Mutex<Mail>,
     engine: Condvar,
     output: Condvar,
@@ -98,6 +100,7 @@ pub(super) struct Post {
 impl Post {
     pub(super) fn new() -> Self {
         Self {
+            began: Instant::now(),
             mail: Mutex::new(Mail {
                 input: Backlog::new(INPUT),
                 frames: VecDeque::new(),
@@ -171,7 +174,8 @@ impl Post {
             return Err(refused);
         }
         let bytes = buffer.size();
-        let time = buffer.dts_or_pts().map(Duration::from);
+        // By when it came: a group of pictures that is handed over at once is not late.
+        let time = Some(self.began.elapsed());
         let before = mail.input.dropped();
         mail.counts.frames_in += 1;
         mail.input

@@ -10,7 +10,7 @@ pub struct Bounds {
     pub units: usize,
     /// Bytes, all units together.
     pub bytes: usize,
-    /// From the oldest to the newest.
+    /// From when the oldest came to when the newest did.
     pub span: Duration,
 }
 
@@ -47,7 +47,7 @@ impl<U> Backlog<U> {
         }
     }
 
-    /// Takes one unit; `key` says that decoding can start with it, `time` is on any scale.
+    /// Takes one unit; `key` says that decoding can start with it, `time` is when it came, on any scale.
     pub fn push(&mut self, unit: U, key: bool, bytes: usize, time: Option<Duration>) {
         self.torn &= !key;
         if self.torn {

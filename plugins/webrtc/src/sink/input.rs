@@ -110,8 +110,8 @@ impl Input {
             Ok(unit) => self.judge.lock().on_frame(codec, &unit, key),
             Err(_unreadable) => None,
         };
-        if let Some(reorders) = verdict {
-            self.producer.set_seen(self.id, reorders);
+        if let Some(seen) = verdict {
+            self.producer.set_seen(self.id, seen);
         }
         if key {
             let at = self.segment.lock().to_running_time(buffer.pts());

@@ -1,9 +1,19 @@
-//! Can this video be passed through? Browsers show garbage when pictures come in another order than shown.
+//! Can this video be passed through? Browsers show garbage when pictures come in another order than shown, and combs when they
+//! are made of fields.
 
 use sluice_core::{Codec, Sps, h264, h265};
 
 /// Frames without a B-slice after which a stream that does not say is taken to have none.
 const ENOUGH: u32 = 4;
+
+/// What was seen of a track's pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// They come in another order than shown.
+    pub(crate) reorders: bool,
+    /// They may be made of fields.
+    pub(crate) interlaced: bool,
+}
 
 /// Watches one video track.
 #[derive(Debug, Default)]
@@ -11,26 +21,36 @@ pub(super) struct Judge {
     frames: u32,
     /// What the parameter sets say.
     said: Option<bool>,
-    verdict: Option<bool>,
+    reorders: Option<bool>,
+    interlaced: bool,
+    verdict: Option<Seen>,
 }
 
 impl Judge {
-    /// Takes an access unit; gives a verdict when there is a new one: whether pictures are reordered.
-    pub(super) fn on_frame(&mut self, codec: Codec, unit: &[u8], key: bool) -> Option<bool> {
-        if self.verdict == Some(true) {
-            return None;
-        }
+    /// Takes an access unit; gives a verdict when there is a new one.
+    pub(super) fn on_frame(&mut self, codec: Codec, unit: &[u8], key: bool) -> Option<Seen> {
         self.frames = self.frames.saturating_add(1);
-        let verdict = if codec == Codec::H264 {
-            let sps = key.then(|| h264::sps(unit)).flatten();
-            self.by_slices(sps, || h264::has_b_slices(unit))
-        } else if codec == Codec::H265 {
-            self.by_slices(key.then(|| h265::sps(unit)).flatten(), || false)
-        } else {
-            // They hold a picture back in a way of their own, which browsers follow.
-            Some(false)
+        let sps = match codec {
+            Codec::H264 if key => h264::sps(unit),
+            Codec::H265 if key => h265::sps(unit),
+            _ => None,
         };
-        if verdict.is_none() || verdict == self.verdict {
+        if let Some(sps) = sps {
+            self.interlaced = sps.interlaced;
+        }
+        if self.reorders != Some(true) {
+            self.reorders = match codec {
+                Codec::H264 => self.by_slices(sps, || h264::has_b_slices(unit)),
+                Codec::H265 => self.by_slices(sps, || false),
+                // They hold a picture back in a way of their own, which browsers follow.
+                _ => Some(false),
+            };
+        }
+        let verdict = self.reorders.map(|reorders| Seen {
+            reorders,
+            interlaced: self.interlaced,
+        });
+        if verdict == self.verdict {
             return None;
         }
         self.verdict = verdict;
@@ -58,7 +78,8 @@ mod tests {
     #[test]
     fn vp8_is_passed_at_once() {
         let mut judge = Judge::default();
-        assert_eq!(judge.on_frame(Codec::Vp8, &[0], true), Some(false));
+        let plain = Some(Seen::default());
+        assert_eq!(judge.on_frame(Codec::Vp8, &[0], true), plain);
         assert_eq!(judge.on_frame(Codec::Vp8, &[0], false), None);
     }
 
@@ -69,6 +90,7 @@ mod tests {
         let verdicts: Vec<_> = (0..6)
             .map(|_| judge.on_frame(Codec::H264, &slice, false))
             .collect();
-        assert_eq!(verdicts, [None, None, None, Some(false), None, None]);
+        let plain = Some(Seen::default());
+        assert_eq!(verdicts, [None, None, None, plain, None, None]);
     }
 }

@@ -7,6 +7,8 @@ mod judge;
 mod settings;
 mod signals;
 
+pub(crate) use judge::Seen;
+
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

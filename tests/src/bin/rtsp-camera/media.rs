@@ -1,17 +1,21 @@
 //! The camera's pipeline: known picture and tone, encoded and packetised as asked.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use gst::prelude::*;
 use gst_rtsp_server::RTSPMedia;
 use gst_rtsp_server::prelude::*;
+use parking_lot::Mutex;
 use sluice_tests::camera::{Audio, CameraOptions, Video};
 use sluice_tests::stamp;
 
 /// The factory's description: `pay0` is video, `pay1` audio.
 pub(crate) fn launch_line(options: &CameraOptions) -> Result<String, String> {
     let (width, height) = options.dimensions()?;
-    let rate = options.rate;
+    // Two pictures become the fields of one frame.
+    let rate = options.rate * if options.interlaced { 2 } else { 1 };
     let picture = format!(
         "videotestsrc is-live=true pattern=smpte ! \
          video/x-raw,width={width},height={height},framerate={rate}/1 ! \
@@ -86,7 +90,7 @@ fn video(options: &CameraOptions) -> String {
             )
         }
         Video::Mpeg4 => format!(
-            "video/x-raw,format=I420 ! avenc_mpeg4 bitrate={bps} gop-size={key} ! mpeg4videoparse ! \
+            "video/x-raw,format=I420 ! avenc_mpeg4 name=coder bitrate={bps} gop-size={key} ! mpeg4videoparse ! \
              identity name=tap ! rtpmp4vpay name=pay0 pt=96 config-interval=1"
         ),
         Video::Mjpeg => {
@@ -132,6 +136,9 @@ pub(crate) fn configure(media: &RTSPMedia, options: &CameraOptions) {
     let Ok(bin) = media.element().downcast::<gst::Bin>() else {
         return;
     };
+    if options.codec == Video::Mpeg4 {
+        mend_libav(&bin);
+    }
     if options.no_parameter_sets {
         strip_parameter_sets(&bin);
     }
@@ -144,6 +151,45 @@ pub(crate) fn configure(media: &RTSPMedia, options: &CameraOptions) {
     if options.blind_first && !BLIND.swap(true, Relaxed) {
         withhold_pictures(&bin);
     }
+}
+
+/// libav's encoder for MPEG-4 gives no times that mean anything (GStreamer 1.22): each picture gets those that it went in with. After
+/// the server's seek, times begin anew, which the encoder takes for an error: it is not to seek.
+fn mend_libav(bin: &gst::Bin) {
+    let Some(coder) = bin.by_name("coder") else {
+        return;
+    };
+    let (Some(sink), Some(src)) = (coder.static_pad("sink"), coder.static_pad("src")) else {
+        return;
+    };
+    let times = Arc::new(Mutex::new(VecDeque::new()));
+    let inward = times.clone();
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        inward
+            .lock()
+            .extend(info.buffer().map(|buffer| buffer.pts()));
+        gst::PadProbeReturn::Ok
+    });
+    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::QUERY_UPSTREAM;
+    src.add_probe(types, move |_, info| {
+        match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => {
+                let buffer = buffer.make_mut();
+                buffer.set_pts(times.lock().pop_front().flatten());
+                buffer.set_dts(gst::ClockTime::NONE);
+            }
+            Some(gst::PadProbeData::Query(query)) => {
+                if let gst::QueryViewMut::Seeking(seeking) = query.view_mut()
+                    && seeking.format() == gst::Format::Time
+                {
+                    seeking.set(false, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                    return gst::PadProbeReturn::Handled;
+                }
+            }
+            Some(_) | None => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Whether a client has had no pictures.
