@@ -173,7 +173,8 @@ fn firefox_plays_a_vp8_webm() {
 #[test]
 fn firefox_says_in_words_why_h264_does_not_play() {
     let camera = Camera::with("--audio opus");
-    let gateway = serving(&camera);
+    let keys = [("source", camera.url()), ("transcode", "never")];
+    let gateway = GatewayOptions::new().path_with("cam", &keys).start();
     let desk = Desk::new();
     let mut browser = desk.open(Engine::Firefox, &gateway);
 

@@ -142,11 +142,16 @@ fn a_vp9_camera_plays() {
     plays(&viewer);
 }
 
-/// The POST is refused with a sentence that says what would have to be done.
-fn refused(camera: &Camera, words: &[&str]) {
-    let gateway = serving(camera);
+/// Where nothing may be transcoded, the POST is refused with a sentence that says what would have to be done.
+fn refused(camera: &Camera, options: ViewerOptions, words: &[&str]) {
+    let keys = [
+        ("source", camera.url()),
+        ("rtsp_transport", "tcp"),
+        ("transcode", "never"),
+    ];
+    let gateway = GatewayOptions::new().path_with("cam", &keys).start();
     let reply = Viewers::new()
-        .join(&gateway.whep("cam"), ViewerOptions::default())
+        .join(&gateway.whep("cam"), options)
         .reply
         .clone();
     assert_eq!(reply.status, 422, "{}", reply.body);
@@ -163,37 +168,40 @@ fn refused(camera: &Camera, words: &[&str]) {
 fn an_h265_camera_is_refused_in_words() {
     refused(
         &Camera::with("--codec h265 --size 640x360"),
-        &["H.265", "transcod"],
+        ViewerOptions::default(),
+        &["H.265", "transcode: never"],
     );
 }
 
 #[test]
 fn a_camera_with_b_frames_is_refused_in_words() {
-    refused(&Camera::with("--b-frames 2"), &["B-frame", "transcod"]);
+    refused(
+        &Camera::with("--b-frames 2"),
+        ViewerOptions::default(),
+        &["B-frame", "transcode: never"],
+    );
 }
 
 #[test]
 fn an_mjpeg_camera_is_refused_in_words() {
     refused(
         &Camera::with("--codec mjpeg --size 640x360"),
-        &["JPEG", "transcod"],
+        ViewerOptions::default(),
+        &["JPEG", "transcode: never"],
     );
 }
 
 #[test]
 fn a_viewer_without_the_sources_codec_is_refused_in_words() {
-    let camera = Camera::with("--codec vp8 --size 640x360");
-    let gateway = serving(&camera);
     let options = ViewerOptions {
         codecs: vec![Payload::H264],
         ..ViewerOptions::default()
     };
-    let reply = Viewers::new()
-        .join(&gateway.whep("cam"), options)
-        .reply
-        .clone();
-    assert_eq!(reply.status, 422, "{}", reply.body);
-    assert!(reply.body.contains("VP8"), "{}", reply.body);
+    refused(
+        &Camera::with("--codec vp8 --size 640x360"),
+        options,
+        &["VP8", "transcode: never"],
+    );
 }
 
 #[test]

@@ -169,11 +169,15 @@ fn c49_half_of_a_publishers_offer_is_never_answered() {
 }
 
 #[test]
-fn c50_a_viewer_without_a_usable_codec_is_refused_and_told_why() {
+fn c50_a_viewer_without_a_usable_codec_gets_one_made_or_is_told_why_not() {
     let gateway = gateway();
+    let url = gateway.whep("cam");
     let vp8 = super::VIEWERS.replace("H264/90000", "x264/90000");
-    refused(&post(&gateway.whep("cam"), &vp8), 422, &["H.264", "VP8"]);
+    let none = vp8.replace("VP8/90000", "x8/90000");
+    refused(&post(&url, &none), 422, &["H.264", "VP8"]);
     assert_eq!(gateway.path("cam")["viewers"], 0);
+    let (reply, _) = session(&url, &vp8);
+    assert!(reply.body.contains("VP8/90000"), "{}", reply.body);
 }
 
 /// Says whether the offer's section has this payload type with this codec, in any letter case.

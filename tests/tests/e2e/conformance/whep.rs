@@ -7,7 +7,6 @@ fn c59_no_406_where_no_counter_offer_is_made() {
     let gateway = gateway();
     let url = gateway.whep("cam");
     for offer in [
-        super::VIEWERS.replace("H264/90000", "x264/90000"),
         super::VIEWERS
             .replace("H264/90000", "x264/90000")
             .replace("VP8/90000", "x8/90000"),
