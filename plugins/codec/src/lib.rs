@@ -8,6 +8,7 @@ use gst::glib;
 
 mod audio;
 mod codec;
+pub mod probe;
 mod property;
 mod ranking;
 mod transcode;

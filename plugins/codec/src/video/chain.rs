@@ -17,7 +17,7 @@ pub(crate) struct Wanted {
     pub(crate) limits: Limits,
 }
 
-fn make(factory: &str) -> Result<gst::Element, String> {
+pub(crate) fn make(factory: &str) -> Result<gst::Element, String> {
     gst::ElementFactory::make(factory)
         .build()
         .map_err(|_missing| format!("no element {factory}"))
@@ -33,7 +33,7 @@ fn filter(caps: &str) -> Result<gst::Element, String> {
 }
 
 /// Parser, decoder, and the memory that the pictures shall lie in.
-pub(super) fn decode(
+pub(crate) fn decode(
     row: &Decoding,
     decoder: &Decoder,
     caps: &gst::Caps,
@@ -65,7 +65,7 @@ pub(super) fn decode(
 }
 
 /// Conversion, deinterlacer, scaler, encoder, parser; each only if the pictures need it.
-pub(super) fn encode(row: &Encoder, caps: &gst::Caps, limits: &Limits) -> Result<Chain, String> {
+pub(crate) fn encode(row: &Encoder, caps: &gst::Caps, limits: &Limits) -> Result<Chain, String> {
     let structure = caps.structure(0).ok_or("pictures without a format")?;
     let picture = picture(structure).ok_or("pictures without a size")?;
     let (width, height) = picture.size(limits);

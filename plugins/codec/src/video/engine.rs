@@ -145,9 +145,14 @@ impl Engine {
     }
 
     fn on_requests(&mut self, now: Instant) {
-        let (wants_key, bitrate) = self
-            .post
-            .peek(|mail| (std::mem::take(&mut mail.wants_key), mail.new_bitrate.take()));
+        let (made_key, wants_key, bitrate) = self.post.peek(|mail| {
+            let made = std::mem::take(&mut mail.made_key);
+            let wants = std::mem::take(&mut mail.wants_key);
+            (made, wants, mail.new_bitrate.take())
+        });
+        if made_key {
+            self.keys.on_key_frame(now);
+        }
         let asked = wants_key && self.keys.on_request(now);
         let due = self.keys.handle_timeout(now);
         if (asked || due)
@@ -456,6 +461,8 @@ impl Engine {
             News::None => {}
             News::Started => {
                 gst::info!(super::CAT, "encodes with {factory:?}");
+                // It begins with a key frame, which serves whoever asks meanwhile.
+                self.keys.on_request(Instant::now());
                 self.post.peek(|mail| mail.counts.encoder = factory);
             }
             News::Ended => {}

@@ -73,6 +73,8 @@ pub(super) struct Mail {
     /// The newest decoded picture, and whether a new decoder is still on its way to it.
     pub(super) shown: Option<gst::ClockTime>,
     pub(super) catches_up: bool,
+    /// A key frame came out.
+    pub(super) made_key: bool,
     /// Someone asks for a key frame.
     pub(super) wants_key: bool,
     /// The bitrate was set anew.
@@ -111,6 +113,7 @@ impl Post {
                 encoder: 0,
                 shown: None,
                 catches_up: false,
+                made_key: false,
                 wants_key: false,
                 new_bitrate: None,
                 live: true,
@@ -221,6 +224,7 @@ impl Post {
                 mail.counts.dropped += 1;
                 return;
             }
+            mail.made_key |= key;
             mail.counts.frames_out += 1;
             mail.outputs.push_back(Output::Packet(caps, buffer));
         });

@@ -15,7 +15,7 @@ mod mail;
 mod slot;
 mod stage;
 
-pub(crate) use chain::Wanted;
+pub(crate) use chain::{Wanted, decode, encode, make};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(

@@ -28,14 +28,14 @@ pub(super) enum Side {
 }
 
 /// The elements of a stage in order, and which of them is the codec.
-pub(super) struct Chain {
-    pub(super) elements: Vec<gst::Element>,
-    pub(super) codec: gst::Element,
-    pub(super) factory: &'static str,
+pub(crate) struct Chain {
+    pub(crate) elements: Vec<gst::Element>,
+    pub(crate) codec: gst::Element,
+    pub(crate) factory: &'static str,
     /// What comes in.
-    pub(super) caps: gst::Caps,
+    pub(crate) caps: gst::Caps,
     /// What it makes, if it encodes: codec, width and height.
-    pub(super) makes: Option<(Codec, (u32, u32))>,
+    pub(crate) makes: Option<(Codec, (u32, u32))>,
 }
 
 #[derive(Default)]
