@@ -13,6 +13,7 @@ use crate::config::{AccessConfig, Config, DEFAULT_LISTEN, Listen, PathConfig};
 use crate::control::Certificate;
 use crate::observe::{self, LogFormat, LogLevel};
 
+mod encoders;
 mod run;
 
 /// The command's exit code for wrong use and wrong config.
@@ -76,6 +77,21 @@ enum Command {
         /// The config that has it
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Try out every encoder of this machine and say which one is used
+    Encoders {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Also those that were tried before and whose drivers are the same
+        #[arg(long)]
+        again: bool,
+    },
+    /// The process that `encoders` tries one in
+    #[command(hide = true)]
+    ProbeEncoder {
+        /// The element's factory
+        factory: String,
     },
     /// Hash a password for `auth.users`; it is read from the terminal or from standard input
     HashPassword,
@@ -151,6 +167,8 @@ pub fn main() -> ExitCode {
         Command::Explain { path, config: file } => {
             with_config(&file, |config| explain(&path, &config))
         }
+        Command::Encoders { json, again } => encoders::list(json, again),
+        Command::ProbeEncoder { factory } => say(&encoders::attempt(&factory)),
         Command::HashPassword => match hash_password() {
             Ok(hash) => say(&hash),
             Err(sentence) => fail(WRONG_USE, &sentence),

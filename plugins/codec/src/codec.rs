@@ -40,6 +40,7 @@ impl VideoCodec {
 
 /// Caps behind the encoder, in the shape that tracks have in Sluice, and the parser that makes it.
 pub(crate) struct Shape {
+    codec: Codec,
     /// Directly behind the encoder.
     pub(crate) encoded: &'static str,
     pub(crate) parser: Option<&'static str>,
@@ -47,29 +48,35 @@ pub(crate) struct Shape {
     pub(crate) parsed: &'static str,
 }
 
-/// Gives the shape of what is made; every browser that has H.264 decodes constrained baseline.
-pub(crate) const fn shape(codec: Codec) -> Shape {
-    match codec {
-        Codec::H264 => Shape {
-            encoded: "video/x-h264,profile={constrained-baseline,baseline}",
-            parser: Some("h264parse"),
-            parsed: "video/x-h264,stream-format=byte-stream,alignment=au",
-        },
-        Codec::Vp9 => Shape {
-            encoded: "video/x-vp9",
-            parser: None,
-            parsed: "video/x-vp9",
-        },
-        Codec::Av1 => Shape {
-            encoded: "video/x-av1",
-            parser: Some("av1parse"),
-            parsed: "video/x-av1,stream-format=obu-stream,alignment=tu",
-        },
-        // Nothing else is made.
-        _ => Shape {
-            encoded: "video/x-vp8",
-            parser: None,
-            parsed: "video/x-vp8",
-        },
-    }
+/// Every browser that has H.264 decodes constrained baseline.
+const SHAPES: &[Shape] = &[
+    Shape {
+        codec: Codec::H264,
+        encoded: "video/x-h264,profile={constrained-baseline,baseline}",
+        parser: Some("h264parse"),
+        parsed: "video/x-h264,stream-format=byte-stream,alignment=au",
+    },
+    Shape {
+        codec: Codec::Vp8,
+        encoded: "video/x-vp8",
+        parser: None,
+        parsed: "video/x-vp8",
+    },
+    Shape {
+        codec: Codec::Vp9,
+        encoded: "video/x-vp9",
+        parser: None,
+        parsed: "video/x-vp9",
+    },
+    Shape {
+        codec: Codec::Av1,
+        encoded: "video/x-av1",
+        parser: Some("av1parse"),
+        parsed: "video/x-av1,stream-format=obu-stream,alignment=tu",
+    },
+];
+
+/// Gives the shape of what is made; `None` for codecs that nothing here makes.
+pub(crate) fn shape(codec: Codec) -> Option<&'static Shape> {
+    SHAPES.iter().find(|shape| shape.codec == codec)
 }

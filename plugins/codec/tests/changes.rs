@@ -96,6 +96,7 @@ fn live(codec: &str, seconds: u32, pattern: &str) -> gst::Pipeline {
     pipeline
 }
 
+#[expect(clippy::unwrap_in_result, reason = "tests")]
 fn pull(pipeline: &gst::Pipeline) -> Option<(gst::ClockTime, bool, usize)> {
     let sink = pipeline.by_name("out").unwrap();
     let sink = sink.downcast::<gst_app::AppSink>().unwrap();
@@ -154,6 +155,11 @@ fn a_new_bitrate_is_taken_while_it_runs() {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "figures for whoever asks for them")]
+fn print(line: &str) {
+    println!("{line}");
+}
+
 #[test]
 fn no_picture_is_held_back_for_a_later_one() {
     init();
@@ -163,7 +169,6 @@ fn no_picture_is_held_back_for_a_later_one() {
         ("vp8enc deadline=1", "h264"),
         ("vp9enc deadline=1 lag-in-frames=0", "h264"),
         ("jpegenc", "vp9"),
-        ("avenc_mpeg4", "h264"),
         ("identity", "av1"),
     ] {
         let source = format!(
@@ -189,6 +194,7 @@ fn no_picture_is_held_back_for_a_later_one() {
         let first = spans.remove(0);
         spans.sort_unstable();
         let (middle, worst) = (spans[spans.len() / 2], spans[spans.len() * 99 / 100]);
-        println!("{input} to {codec}: p50 {middle:?}, p99 {worst:?}, first {first:?}");
+        let line = format!("{input} to {codec}: p50 {middle:?}, p99 {worst:?}, first {first:?}");
+        print(&line);
     }
 }

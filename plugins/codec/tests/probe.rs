@@ -14,6 +14,7 @@ use bench::{feed, init};
 
 const FACTORY: &str = "SLUICE_TEST_FACTORY";
 
+#[expect(clippy::print_stdout, reason = "what the parent process reads")]
 /// In the child process this is the whole program; elsewhere it does nothing.
 #[test]
 fn the_child() {

@@ -1,10 +1,4 @@
 //! `sluicetranscode` with `video-codec` over real encoders: every codec in and out, and the colours.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
 
 mod bench;
 

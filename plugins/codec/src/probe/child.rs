@@ -117,10 +117,10 @@ impl Line {
             .pipeline
             .bus()?
             .pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => Some(error.error().to_string()),
-            _ => None,
-        }
+        let gst::MessageView::Error(error) = message.view() else {
+            return None;
+        };
+        Some(error.error().to_string())
     }
 
     fn reason(&self) -> String {

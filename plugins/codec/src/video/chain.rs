@@ -120,7 +120,7 @@ pub(crate) fn encode(row: &Encoder, caps: &gst::Caps, limits: &Limits) -> Result
         set(&codec, name, &key_frames.to_string());
     }
     elements.push(codec.clone());
-    let shape = shape(row.codec);
+    let shape = shape(row.codec).ok_or("a codec that nothing here makes")?;
     elements.push(filter(shape.encoded)?);
     if let Some(name) = shape.parser {
         let parser = make(name)?;

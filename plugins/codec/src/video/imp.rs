@@ -10,14 +10,12 @@ use parking_lot::Mutex;
 use super::CAT;
 use super::chain::Wanted;
 use super::engine::Engine;
-use super::mail::{BASE, Counts, Input, Output, Post};
+use super::mail::{Counts, Door, Input, Post};
+use super::output::Sent;
 use super::stage;
 
 /// What decoder, encoder and the ways between them take at most on a machine that keeps up.
 const LATENCY: gst::ClockTime = gst::ClockTime::from_mseconds(100);
-
-/// Two pictures are at least one tick of the 90 kHz clock apart.
-const TICK: gst::ClockTime = gst::ClockTime::from_nseconds(11_112);
 
 #[derive(Default)]
 struct State {
@@ -26,21 +24,12 @@ struct State {
     running: Option<(Arc<Post>, std::thread::JoinHandle<()>)>,
 }
 
-/// What went downstream so far.
-#[derive(Default)]
-struct Sent {
-    start: bool,
-    segment: bool,
-    caps: Option<gst::Caps>,
-    pts: Option<gst::ClockTime>,
-}
-
 // Lock order: state, then sent. Neither is held while anything is pushed.
 pub struct Video {
     state: Mutex<State>,
-    sent: Mutex<Sent>,
-    sinkpad: gst::Pad,
-    srcpad: gst::Pad,
+    pub(super) sent: Mutex<Sent>,
+    pub(super) sinkpad: gst::Pad,
+    pub(super) srcpad: gst::Pad,
 }
 
 pub(super) fn structure(counts: &Counts) -> gst::Structure {
@@ -61,7 +50,7 @@ impl Video {
 
     pub(super) fn set_bitrate(&self, kbps: u32) {
         if let Some(post) = self.post() {
-            post.with(|mail| mail.new_bitrate = Some(kbps));
+            post.with(|mail| mail.requests.bitrate = Some(kbps));
         }
     }
 
@@ -77,7 +66,7 @@ impl Video {
         })
     }
 
-    fn post(&self) -> Option<Arc<Post>> {
+    pub(super) fn post(&self) -> Option<Arc<Post>> {
         let state = self.state.lock();
         state.running.as_ref().map(|(post, _)| Arc::clone(post))
     }
@@ -105,41 +94,31 @@ impl Video {
         let Some(post) = self.post() else {
             return gst::Pad::event_default(pad, Some(&*self.obj()), event);
         };
-        match event.view() {
-            gst::EventView::Caps(caps) => {
-                let caps = caps.caps_owned();
-                let live = self.is_live();
-                post.with(|mail| {
-                    mail.live = live;
-                    mail.input.push_mark(Input::Caps(caps));
-                });
-                true
-            }
-            gst::EventView::Segment(segment) => {
-                let segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
-                self.state.lock().segment = segment;
-                true
-            }
-            gst::EventView::Eos(_) => {
-                post.with(|mail| mail.input.push_mark(Input::Eos));
-                true
-            }
-            gst::EventView::FlushStart(_) => {
-                post.flush(true);
-                self.srcpad.push_event(event)
-            }
-            gst::EventView::FlushStop(_) => {
-                post.flush(false);
-                self.sent.lock().segment = false;
-                self.srcpad.push_event(event)
-            }
-            gst::EventView::CustomDownstream(_) if gst_video::ForceKeyUnitEvent::is(&event) => {
-                post.with(|mail| mail.wants_key = true);
-                true
-            }
-            // The task sends its own stream start, caps and segment; the rest tells of the old codec.
-            _ => true,
+        let view = event.view();
+        if let gst::EventView::Caps(caps) = view {
+            let caps = caps.caps_owned();
+            let live = self.is_live();
+            post.with(|mail| {
+                mail.live = live;
+                mail.input.push_mark(Input::Caps(caps));
+            });
+        } else if let gst::EventView::Segment(segment) = view {
+            let segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
+            self.state.lock().segment = segment;
+        } else if let gst::EventView::Eos(_) = view {
+            post.with(|mail| mail.input.push_mark(Input::Eos));
+        } else if let gst::EventView::FlushStart(_) = view {
+            post.flush(Door::Flushing);
+            return self.srcpad.push_event(event);
+        } else if let gst::EventView::FlushStop(_) = view {
+            post.flush(Door::Open);
+            self.sent.lock().segment = false;
+            return self.srcpad.push_event(event);
+        } else if gst_video::ForceKeyUnitEvent::is(&event) {
+            post.with(|mail| mail.requests.key = true);
         }
+        // The task sends its own stream start, caps and segment; the rest tells of the old codec.
+        true
     }
 
     /// Says whether upstream follows a clock: then nothing may hold it up.
@@ -159,15 +138,13 @@ impl Video {
     fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         if gst_video::ForceKeyUnitEvent::is(&event) {
             if let Some(post) = self.post() {
-                post.with(|mail| mail.wants_key = true);
+                post.with(|mail| mail.requests.key = true);
             }
             return true;
         }
-        match event.type_() {
-            // Being late downstream says nothing of the source, whose pictures are all needed here.
-            gst::EventType::Qos | gst::EventType::Reconfigure => true,
-            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
-        }
+        // Being late downstream says nothing of the source, whose pictures are all needed here.
+        let ours = [gst::EventType::Qos, gst::EventType::Reconfigure];
+        ours.contains(&event.type_()) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
     }
 
     fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
@@ -199,84 +176,6 @@ impl Video {
             pad.stop_task()
                 .map_err(|_error| gst::loggable_error!(CAT, "the task does not stop"))
         }
-    }
-
-    /// Runs on the source pad's task, again and again.
-    fn send_next(&self) {
-        let output = self
-            .post()
-            .and_then(|post| Some((post.next_output()?, post)));
-        let Some((output, post)) = output else {
-            if self.srcpad.pause_task().is_err() {
-                gst::debug!(CAT, imp = self, "the task is gone already");
-            }
-            return;
-        };
-        match output {
-            Output::Packet(caps, buffer) => {
-                if let Err(error) = self.send_packet(&caps, buffer)
-                    && error != gst::FlowError::Flushing
-                {
-                    post.with(|mail| mail.refused = Some(error));
-                    post.made_room();
-                }
-            }
-            Output::Eos => {
-                self.send_start();
-                self.srcpad.push_event(gst::event::Eos::new());
-            }
-        }
-    }
-
-    fn send_start(&self) {
-        if std::mem::replace(&mut self.sent.lock().start, true) {
-            return;
-        }
-        let own = gst::event::StreamStart::builder("sluicetranscode").build();
-        let event = self
-            .sinkpad
-            .sticky_event::<gst::event::StreamStart>(0)
-            .map_or(own, gst::Event::from);
-        self.srcpad.push_event(event);
-    }
-
-    fn send_packet(
-        &self,
-        caps: &gst::Caps,
-        mut buffer: gst::Buffer,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let out = |time: Option<gst::ClockTime>| time.and_then(|time| time.checked_sub(BASE));
-        // Before the segment: the source wants it decoded and not shown.
-        if buffer.pts().is_some_and(|pts| pts < BASE) {
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        self.send_start();
-        let (new_caps, new_segment, pts) = {
-            let mut sent = self.sent.lock();
-            let new_caps = sent.caps.as_ref() != Some(caps);
-            if new_caps {
-                sent.caps = Some(caps.clone());
-            }
-            let new_segment = !std::mem::replace(&mut sent.segment, true);
-            let after = sent.pts.filter(|_| !new_segment).map(|pts| pts + TICK);
-            let pts = out(buffer.pts()).max(after);
-            sent.pts = pts;
-            (new_caps, new_segment, pts)
-        };
-        if new_caps {
-            self.srcpad.push_event(gst::event::Caps::new(caps));
-        }
-        if new_segment {
-            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-            self.srcpad.push_event(gst::event::Segment::new(&segment));
-        }
-        {
-            let buffer = buffer.make_mut();
-            // Without B-frames both times are the same.
-            buffer.set_pts(pts);
-            buffer.set_dts(pts);
-        }
-        self.srcpad.push(buffer)
     }
 
     fn start(&self) -> Result<(), gst::StateChangeError> {

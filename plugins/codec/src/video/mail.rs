@@ -61,6 +61,26 @@ pub(super) struct Counts {
     pub(super) decoder: Option<&'static str>,
 }
 
+/// What is asked of the encoder.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// A key frame.
+    pub(super) key: bool,
+    /// A key frame came out.
+    pub(super) made_key: bool,
+    /// Another bitrate, in kbit/s.
+    pub(super) bitrate: Option<u32>,
+}
+
+/// Whether pictures are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Open,
+    Flushing,
+    /// For good.
+    Stopped,
+}
+
 pub(super) struct Mail {
     pub(super) input: Backlog<Input>,
     pub(super) frames: VecDeque<(gst::Caps, gst::Buffer)>,
@@ -73,16 +93,10 @@ pub(super) struct Mail {
     /// The newest decoded picture, and whether a new decoder is still on its way to it.
     pub(super) shown: Option<gst::ClockTime>,
     pub(super) catches_up: bool,
-    /// A key frame came out.
-    pub(super) made_key: bool,
-    /// Someone asks for a key frame.
-    pub(super) wants_key: bool,
-    /// The bitrate was set anew.
-    pub(super) new_bitrate: Option<u32>,
+    pub(super) requests: Requests,
     /// The source follows a clock: too much is dropped, never held up.
     pub(super) live: bool,
-    pub(super) stopped: bool,
-    pub(super) flushing: bool,
+    door: Door,
     /// What downstream said last, if it refused.
     pub(super) refused: Option<gst::FlowError>,
     woken: bool,
@@ -113,12 +127,9 @@ impl Post {
                 encoder: 0,
                 shown: None,
                 catches_up: false,
-                made_key: false,
-                wants_key: false,
-                new_bitrate: None,
+                requests: Requests::default(),
                 live: true,
-                stopped: false,
-                flushing: false,
+                door: Door::Open,
                 refused: None,
                 woken: false,
                 torn: false,
@@ -146,13 +157,13 @@ impl Post {
     /// Waits until someone woke the engine, or the deadline; `None` when it must stop.
     pub(super) fn wait(&self, deadline: Instant) -> Option<()> {
         let mut mail = self.mail.lock();
-        while !mail.woken && !mail.stopped {
+        while !mail.woken && mail.door != Door::Stopped {
             if self.engine.wait_until(&mut mail, deadline).timed_out() {
                 break;
             }
         }
         mail.woken = false;
-        (!mail.stopped).then_some(())
+        (mail.door != Door::Stopped).then_some(())
     }
 
     /// Takes one picture from the source. Blocks only if the source follows no clock.
@@ -163,14 +174,13 @@ impl Post {
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut mail = self.mail.lock();
         while !mail.live
-            && !mail.stopped
-            && !mail.flushing
+            && mail.door == Door::Open
             && mail.refused.is_none()
             && mail.input.len() >= INPUT_WITHOUT_CLOCK
         {
             self.room.wait(&mut mail);
         }
-        if mail.stopped || mail.flushing {
+        if mail.door != Door::Open {
             return Err(gst::FlowError::Flushing);
         }
         if let Some(refused) = mail.refused {
@@ -224,7 +234,7 @@ impl Post {
                 mail.counts.dropped += 1;
                 return;
             }
-            mail.made_key |= key;
+            mail.requests.made_key |= key;
             mail.counts.frames_out += 1;
             mail.outputs.push_back(Output::Packet(caps, buffer));
         });
@@ -241,7 +251,7 @@ impl Post {
     pub(super) fn next_output(&self) -> Option<Output> {
         let mut mail = self.mail.lock();
         loop {
-            if mail.stopped {
+            if mail.door == Door::Stopped {
                 return None;
             }
             if let Some(output) = mail.outputs.pop_front() {
@@ -260,15 +270,17 @@ impl Post {
 
     /// Ends all waiting for good.
     pub(super) fn stop(&self) {
-        self.with(|mail| mail.stopped = true);
+        self.with(|mail| mail.door = Door::Stopped);
         self.output.notify_all();
         self.room.notify_all();
     }
 
-    /// Forgets all pictures; `flushing` says whether more are refused.
-    pub(super) fn flush(&self, flushing: bool) {
+    /// Forgets all pictures; the door says whether more are refused.
+    pub(super) fn flush(&self, door: Door) {
         self.with(|mail| {
-            mail.flushing = flushing;
+            if mail.door != Door::Stopped {
+                mail.door = door;
+            }
             mail.input.clear();
             mail.frames.clear();
             mail.outputs.clear();

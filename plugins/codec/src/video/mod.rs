@@ -12,6 +12,7 @@ mod chain;
 mod engine;
 mod imp;
 mod mail;
+mod output;
 mod slot;
 mod stage;
 

@@ -261,34 +261,29 @@ fn listen(
     let bus = pipeline.bus().ok_or("the pipeline has no bus")?;
     let (post, reason) = (Arc::clone(post), Arc::clone(reason));
     bus.set_sync_handler(move |_, message| {
-        match message.view() {
-            gst::MessageView::Error(error) => {
-                let sentence = error.error().to_string();
-                gst::debug!(super::CAT, "{sentence} ({:?})", error.debug());
-                *reason.lock() = Some(sentence.clone());
-                post.with(|mail| mail.notices.push_back(Notice::Failed(id, sentence)));
+        if let gst::MessageView::Error(error) = message.view() {
+            let sentence = error.error().to_string();
+            gst::debug!(super::CAT, "{sentence} ({:?})", error.debug());
+            *reason.lock() = Some(sentence.clone());
+            post.with(|mail| mail.notices.push_back(Notice::Failed(id, sentence)));
+        } else if let gst::MessageView::HaveContext(have) = message.view() {
+            let context = have.context();
+            let mut contexts = CONTEXTS.lock();
+            contexts.retain(|known| known.context_type() != context.context_type());
+            contexts.push(context);
+        } else if let gst::MessageView::NeedContext(need) = message.view() {
+            let kind = need.context_type();
+            let known = CONTEXTS
+                .lock()
+                .iter()
+                .find(|known| known.context_type() == kind)
+                .cloned();
+            let element = message
+                .src()
+                .and_then(|source| source.downcast_ref::<gst::Element>());
+            if let (Some(context), Some(element)) = (known, element) {
+                element.set_context(&context);
             }
-            gst::MessageView::HaveContext(have) => {
-                let context = have.context();
-                let mut contexts = CONTEXTS.lock();
-                contexts.retain(|known| known.context_type() != context.context_type());
-                contexts.push(context);
-            }
-            gst::MessageView::NeedContext(need) => {
-                let known = CONTEXTS
-                    .lock()
-                    .iter()
-                    .find(|known| known.context_type() == need.context_type())
-                    .cloned();
-                if let Some(context) = known
-                    && let Some(element) = message
-                        .src()
-                        .and_then(|source| source.downcast_ref::<gst::Element>())
-                {
-                    element.set_context(&context);
-                }
-            }
-            _ => {}
         }
         gst::BusSyncReply::Drop
     });

@@ -64,7 +64,12 @@ fn misbehave(bin: &gst::Bin, fault: Fault, inner: &gst::Element) {
             Fault::Swallows => return gst::PadProbeReturn::Drop,
             Fault::Crashes => std::process::abort(),
             Fault::Slow(ms) => wait(Some(Duration::from_millis(ms))),
-            _ => {}
+            Fault::None
+            | Fault::HangsAt(_)
+            | Fault::HangsAtStart
+            | Fault::FailsAtStart
+            | Fault::FailsAt(_)
+            | Fault::Garbage => {}
         }
         gst::PadProbeReturn::Ok
     });
@@ -127,10 +132,11 @@ macro_rules! fake {
                     transition: gst::StateChange,
                 ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
                     if transition == gst::StateChange::ReadyToPaused {
-                        match $fault {
-                            Fault::FailsAtStart => return Err(gst::StateChangeError),
-                            Fault::HangsAtStart => wait(None),
-                            _ => {}
+                        if $fault == Fault::FailsAtStart {
+                            return Err(gst::StateChangeError);
+                        }
+                        if $fault == Fault::HangsAtStart {
+                            wait(None);
                         }
                     }
                     self.parent_change_state(transition)

@@ -7,10 +7,12 @@ use crate::track::Codec;
 ///
 /// H.264 and AV1 pass a parser, which lets no garbage through: for them all units look right.
 pub fn is_plausible(codec: Codec, key: bool, unit: &[u8], size: (u32, u32)) -> bool {
-    let (is_key, found) = match codec {
-        Codec::Vp8 => (vp8::is_key(unit), vp8::size(unit)),
-        Codec::Vp9 => (vp9::is_key(unit), vp9::size(unit)),
-        _ => return !unit.is_empty(),
+    let (is_key, found) = if codec == Codec::Vp8 {
+        (vp8::is_key(unit), vp8::size(unit))
+    } else if codec == Codec::Vp9 {
+        (vp9::is_key(unit), vp9::size(unit))
+    } else {
+        return !unit.is_empty();
     };
     is_key == key && (!key || found.is_some_and(|found| (found.width, found.height) == size))
 }

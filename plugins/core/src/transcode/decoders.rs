@@ -157,7 +157,7 @@ mod tests {
         ] {
             let row = decoding(media, version).unwrap();
             assert_eq!(row.codec, codec);
-            assert_eq!(row.decoders.last().unwrap().memory, Memory::System);
+            assert_eq!(row.decoders.last().unwrap().memory, System);
         }
         assert!(decoding("video/mpeg", Some(1)).is_none());
         assert!(decoding("video/x-theora", None).is_none());

@@ -50,7 +50,7 @@ impl Picture {
                 );
             }
         }
-        let even = |side: u64| u32::try_from(side & !1).unwrap_or(u32::MAX & !1).max(2);
+        let even = |side: u64| u32::try_from(side & !1).unwrap_or(u32::MAX - 1).max(2);
         (even(width), even(height))
     }
 

@@ -116,9 +116,10 @@ const fn hw(
         rate,
         rate_is_live: true,
         key,
-        colour: match codec {
-            Vp8 => Colour::Bt601,
-            _ => Colour::Told,
+        colour: if matches!(codec, Vp8) {
+            Colour::Bt601
+        } else {
+            Colour::Told
         },
         live,
     }
