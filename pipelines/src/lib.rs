@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 
 pub use error::{InitError, RouteError};
 pub use explain::explain;
+pub use gstsluicecodec::probe;
 pub use gstsluicerecord::local_offset;
 pub use record::{RecordStatus, Recorder};
 pub use rendition::{RenditionStatus, Renditions};

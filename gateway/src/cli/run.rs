@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gstsluicewebrtc::Transport;
+use sluice_core::Transcode;
 use sluice_core::access::Network;
+use sluice_pipelines::probe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,30 @@ pub(super) fn serve(config: &Config) -> ExitCode {
     // What is left may be a source that never answers: the process ends without it.
     runtime.shutdown_background();
     code
+}
+
+/// Tries the machine's encoders out in the background, or reads what was found out before. Until then, and if no thread can be had,
+/// they are tried in the table's order when one is needed.
+fn learn_encoders(config: &Config) {
+    let mut paths = config.paths.values();
+    let may_need = paths.any(|path| path.spec.transcode.policy.transcode != Transcode::Never);
+    if !may_need || config.transcodes.limit() == 0 {
+        return;
+    }
+    let learn = || {
+        let report = probe::run(&super::encoders::options());
+        report.apply();
+        for row in report.rows.iter().filter(|row| row.chosen) {
+            let (codec, encoder) = (row.encoder.codec, row.encoder.factory);
+            tracing::debug!(%codec, encoder, "this encoder is used first");
+        }
+    };
+    let spawned = std::thread::Builder::new()
+        .name("sluice-probe".to_owned())
+        .spawn(learn);
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread to try the encoders out with");
+    }
 }
 
 /// One sentence: every element, and one command that brings them all.
@@ -112,6 +138,7 @@ async fn supervise(config: &Config) -> ExitCode {
     if let Err(sentence) = open_media_port(config) {
         return super::fail(WENT_WRONG, &sentence);
     }
+    learn_encoders(config);
     let supervisor = Supervisor::start(config);
     let patience = config
         .paths

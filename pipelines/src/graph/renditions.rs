@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
+use gstsluicecodec::can_encode;
 use gstsluicewebrtc::{FIRST_RENDITION, Lease, Renditions, WhepSink};
 use parking_lot::Mutex;
 use sluice_core::id::RouteId;
@@ -269,7 +270,10 @@ impl RouteRenditions {
 
 impl Renditions for RouteRenditions {
     fn policy(&self) -> Policy {
-        self.spec.policy.clone()
+        let mut policy = self.spec.policy.clone();
+        let codecs = policy.codecs.iter().copied();
+        policy.unmade = codecs.filter(|codec| !can_encode(*codec)).collect();
+        policy
     }
 
     fn running(&self, of: u32) -> Vec<Codec> {

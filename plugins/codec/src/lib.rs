@@ -15,7 +15,7 @@ mod transcode;
 mod video;
 
 pub use codec::VideoCodec;
-pub use ranking::{Ranking, set_ranking};
+pub use ranking::{Ranking, can_encode, set_ranking};
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     transcode::register(plugin)

@@ -37,6 +37,12 @@ pub(crate) fn encoders(codec: Codec) -> Vec<Encoder> {
         .collect()
 }
 
+/// Says whether this process has an encoder for a codec that may work.
+#[must_use]
+pub fn can_encode(codec: Codec) -> bool {
+    !encoders(codec).is_empty()
+}
+
 /// Gives the installed decoders for a codec, best first.
 pub(crate) fn decoders(decoding: &Decoding) -> Vec<Decoder> {
     let ranking = RANKING.lock().clone().unwrap_or_default();

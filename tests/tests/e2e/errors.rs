@@ -127,7 +127,7 @@ fn a_missing_plugin_is_named_with_its_package() {
 }
 
 /// Links GStreamer's plugins into a folder, all but one.
-fn all_plugins_but(missing: &str, folder: &Path) {
+pub(crate) fn all_plugins_but(missing: &str, folder: &Path) {
     let system = sluice_tests::process::run(
         std::process::Command::new("pkg-config").args(["--variable=pluginsdir", "gstreamer-1.0"]),
     );

@@ -149,8 +149,8 @@ pub fn uninvited(tracks: &[Track], policy: &Policy, running: &[Codec]) -> Option
     if policy.transcode == Transcode::Never {
         return None;
     }
-    let shared = policy.codecs.iter().find(|codec| running.contains(codec));
-    let to = *shared.or_else(|| policy.codecs.first())?;
+    let shared = policy.made().find(|codec| running.contains(codec));
+    let to = shared.or_else(|| policy.made().next())?;
     let why = unplayable(first).unwrap_or_else(|| "WebRTC does not carry it as it is".to_owned());
     Some(Plan {
         video: Choice::Transcode {
@@ -237,12 +237,12 @@ fn choose(
         };
     }
     let playable = || {
-        let made = policy.codecs.iter().copied();
+        let made = policy.made();
         made.filter(|codec| offered(*codec, media).any(|offered| plain(*codec, offered)))
     };
     let shared = playable().find(|codec| running.contains(codec));
     let Some(to) = shared.or_else(|| playable().next()) else {
-        let made: Vec<_> = policy.codecs.iter().map(|codec| codec.label()).collect();
+        let made: Vec<_> = policy.made().map(Codec::label).collect();
         let made = made.join(", ");
         return Choice::Refuse {
             why: format!("{why}, and the viewer offers none of what could be made of it ({made})"),

@@ -35,6 +35,8 @@ pub struct Policy {
     pub transcode: Transcode,
     /// The codecs that viewers may get, passed through or made; the best first.
     pub codecs: Vec<Codec>,
+    /// Those that this machine has no encoder for: they are passed through only.
+    pub unmade: Vec<Codec>,
 }
 
 impl Default for Policy {
@@ -42,6 +44,7 @@ impl Default for Policy {
         Self {
             transcode: Transcode::Auto,
             codecs: Self::PICTURES.to_vec(),
+            unmade: Vec::new(),
         }
     }
 }
@@ -55,7 +58,14 @@ impl Policy {
         Self {
             transcode: Transcode::Auto,
             codecs: vec![Codec::Opus],
+            unmade: Vec::new(),
         }
+    }
+
+    /// Gives what can be made, the best first.
+    pub(super) fn made(&self) -> impl Iterator<Item = Codec> {
+        let codecs = self.codecs.iter().copied();
+        codecs.filter(|codec| !self.unmade.contains(codec))
     }
 
     /// Says whether a track of this codec may go to viewers as it is. Codecs that are never made are passed where a viewer

@@ -245,6 +245,7 @@ fn policy(transcode: Transcode, codecs: &[Codec]) -> Policy {
     Policy {
         transcode,
         codecs: codecs.to_vec(),
+        unmade: Vec::new(),
     }
 }
 
@@ -332,6 +333,18 @@ fn a_policy_says_what_may_be_sent_and_made() {
         let told = told(video(codec, None), &offer(viewer), &policy, &[]);
         assert!(told.starts_with(says), "{told}\n{says}");
     }
+}
+
+#[test]
+fn what_cannot_be_made_here_is_passed_through_all_the_same() {
+    let policy = Policy {
+        unmade: vec![Codec::Vp8],
+        ..Policy::default()
+    };
+    let told = |codec| told(video(codec, None), &offer("firefox"), &policy, &[]);
+    assert_eq!(told(Codec::Vp8), "pass_through: VP8 as it comes");
+    let made = told(Codec::H265);
+    assert!(made.starts_with("transcode: VP9, made"), "{made}");
 }
 
 #[test]

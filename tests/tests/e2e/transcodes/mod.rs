@@ -9,6 +9,7 @@ use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
 
+use crate::errors::all_plugins_but;
 use crate::secs;
 
 const SMALL: &str = "--size 640x360 --rate 15 --bitrate 800";
@@ -193,6 +194,39 @@ fn a_viewer_who_can_play_nothing_that_may_be_made_is_told_why() {
     assert_eq!(path["renditions"].as_array().map(Vec::len), Some(0));
     let other = viewers.watch(&gateway.whep("cam"), only(Payload::Vp8));
     plays(&other, "VP8");
+}
+
+#[test]
+fn what_this_machine_cannot_encode_is_made_in_another_codec_or_said() {
+    let camera = Camera::with(&format!("{SMALL} --codec h265"));
+    let folder = tempfile::TempDir::new().expect("a folder");
+    // VP8 and VP9.
+    all_plugins_but("libgstvpx.so", folder.path());
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let gateway = GatewayOptions::new()
+        .path("cam", camera.url())
+        .env("GST_PLUGIN_SYSTEM_PATH_1_0", &at(""))
+        .env("GST_REGISTRY_1_0", &at("registry.bin"))
+        .env("XDG_CACHE_HOME", &at("cache"))
+        .start();
+    let viewers = Viewers::new();
+    let offers = |codecs: &[Payload]| ViewerOptions {
+        codecs: codecs.to_vec(),
+        ..ViewerOptions::default()
+    };
+    let both = viewers.watch(&gateway.whep("cam"), offers(&[Payload::Vp8, Payload::H264]));
+    plays(&both, "H264");
+    let refused = viewers.join(&gateway.whep("cam"), only(Payload::Vp8));
+    assert_eq!(refused.reply.status, 422, "{:?}", refused.reply);
+    assert!(
+        refused
+            .reply
+            .body
+            .contains("what could be made of it (H.264, AV1)"),
+        "{:?}",
+        refused.reply
+    );
+    both.wait_frames(10, secs(10));
 }
 
 #[test]

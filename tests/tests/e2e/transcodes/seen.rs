@@ -26,7 +26,7 @@ fn both_show(cameras: &[(&str, &str)]) {
             ("rtsp_transport", "tcp"),
             // Nobody else's encoder runs while the next camera is looked at.
             ("idle_stop", "1s"),
-            ("transcode", "{size: 1280x1280}"),
+            ("transcode", "{size: 720x720}"),
         ];
         options = options.path_with(name, &keys);
     }
