@@ -37,6 +37,15 @@ const PATH_KEYS: &[PathKey] = &[
     ("RECORD_KEEP", |path| &mut path.record.keys.keep),
     ("RECORD_KEEP_SIZE", |path| &mut path.record.keys.keep_size),
     ("RECORD_KEEP_FREE", |path| &mut path.record.keys.keep_free),
+    ("TRANSCODE", |path| &mut path.transcode.keys.when),
+    ("TRANSCODE_SIZE", |path| &mut path.transcode.keys.size),
+    ("TRANSCODE_FRAMERATE", |path| {
+        &mut path.transcode.keys.framerate
+    }),
+    ("TRANSCODE_BITRATE", |path| &mut path.transcode.keys.bitrate),
+    ("TRANSCODE_KEY_INTERVAL", |path| {
+        &mut path.transcode.keys.key_interval
+    }),
     ("PUBLISHER_SECOND", |path| &mut path.publisher.second),
     ("PUBLISHER_ABSENT", |path| &mut path.publisher.absent),
 ];
@@ -63,6 +72,7 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "RECORD_KEEP" => set(&mut raw.record.keep, entry),
             "RECORD_KEEP_SIZE" => set(&mut raw.record.keep_size, entry),
             "RECORD_KEEP_FREE" => set(&mut raw.record.keep_free, entry),
+            "TRANSCODES" => set(&mut raw.transcodes, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
                 let hosts = entry.value.split(',').map(|host| Entry {

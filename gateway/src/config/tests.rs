@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use gstsluicewebrtc::Ice;
+use sluice_core::id::RouteId;
+use sluice_core::{Codec, Policy, Transcode};
 use sluice_pipelines::{RtspTransport, SecondPublisher};
 
 use super::{AbsentPublisher, Config, ConfigErrors, Listen};
@@ -401,4 +403,73 @@ fn secrets_appear_in_no_display_and_no_debug() {
             "{refusal}"
         );
     }
+}
+
+#[test]
+fn what_is_transcoded_is_a_word_or_keys_and_a_path_s_own_win() {
+    let config = parse(
+        "transcodes: 3\ndefaults:\n  transcode: {size: 640x480, bitrate: 800kbps}\npaths:\n  a: {source: 'test:'}\n  b: {source: 'test:', transcode: never}\n  c: {source: 'test:', transcode: {when: always, codecs: [vp8, H264], size: 1280x720, framerate: 15, bitrate: 2Mbps, key_interval: 1s}}\n",
+    )
+    .unwrap();
+    assert_eq!(config.transcodes.limit(), 3);
+    let of = |name: &str| {
+        let id = RouteId::try_from(name).unwrap();
+        let spec = &config.paths[&id].spec.transcode;
+        (
+            spec.policy.transcode,
+            spec.policy.codecs.clone(),
+            (spec.max_width, spec.max_height, spec.max_framerate),
+            spec.bitrate_kbps,
+            spec.key_interval.as_millis(),
+            spec.slots.limit(),
+        )
+    };
+    let all = Policy::PICTURES.to_vec();
+    assert_eq!(
+        of("a"),
+        (Transcode::Auto, all.clone(), (640, 480, 0), 800, 2000, 3)
+    );
+    assert_eq!(of("b").0, Transcode::Never);
+    assert_eq!(
+        of("c"),
+        (
+            Transcode::Always,
+            vec![Codec::Vp8, Codec::H264],
+            (1280, 720, 15),
+            2000,
+            1000,
+            3
+        )
+    );
+    let plain = parse("paths: {a: {source: 'test:'}}\n").unwrap();
+    assert!(plain.transcodes.limit() >= 2);
+}
+
+#[test]
+fn what_cannot_be_transcoded_so_is_refused_with_its_place() {
+    for (keys, parts) in [
+        ("sometimes", ["paths.a.transcode", "auto, never, always"]),
+        (
+            "{codecs: [h265]}",
+            ["paths.a.transcode.codecs", "h264, vp8, vp9 and av1"],
+        ),
+        ("{codecs: [vp8, vp8]}", ["vp8, vp8", "each once"]),
+        ("{size: 720p}", ["paths.a.transcode.size", "1280x720"]),
+        (
+            "{framerate: 0}",
+            ["paths.a.transcode.framerate", "1 to 240"],
+        ),
+        ("{bitrate: 2000}", ["paths.a.transcode.bitrate", "2Mbps"]),
+        (
+            "{key_interval: 10ms}",
+            ["paths.a.transcode.key_interval", "500ms to 60s"],
+        ),
+    ] {
+        let text = format!("paths:\n  a:\n    source: 'test:'\n    transcode: {keys}\n");
+        is_refused(&text, &["f:4", parts[0], parts[1]]);
+    }
+    is_refused(
+        "transcodes: many\npaths: {a: {source: 'test:'}}\n",
+        &["f:1", "transcodes"],
+    );
 }

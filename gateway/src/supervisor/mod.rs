@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
+mod describe;
 mod lifecycle;
 mod log;
 pub mod metrics;

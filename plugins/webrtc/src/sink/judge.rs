@@ -30,20 +30,22 @@ impl Judge {
     /// Takes an access unit; gives a verdict when there is a new one.
     pub(super) fn on_frame(&mut self, codec: Codec, unit: &[u8], key: bool) -> Option<Seen> {
         self.frames = self.frames.saturating_add(1);
-        let sps = match codec {
-            Codec::H264 if key => h264::sps(unit),
-            Codec::H265 if key => h265::sps(unit),
-            _ => None,
+        let sps = match codec == Codec::H264 {
+            true if key => h264::sps(unit),
+            false if key && codec == Codec::H265 => h265::sps(unit),
+            true | false => None,
         };
         if let Some(sps) = sps {
             self.interlaced = sps.interlaced;
         }
         if self.reorders != Some(true) {
-            self.reorders = match codec {
-                Codec::H264 => self.by_slices(sps, || h264::has_b_slices(unit)),
-                Codec::H265 => self.by_slices(sps, || false),
+            self.reorders = if codec == Codec::H264 {
+                self.by_slices(sps, || h264::has_b_slices(unit))
+            } else if codec == Codec::H265 {
+                self.by_slices(sps, || false)
+            } else {
                 // They hold a picture back in a way of their own, which browsers follow.
-                _ => Some(false),
+                Some(false)
             };
         }
         let verdict = self.reorders.map(|reorders| Seen {

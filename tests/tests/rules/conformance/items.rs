@@ -57,7 +57,7 @@ pub(super) const ITEMS: &[Row] = &[
     (47, Must, "viewers receive, publishers send", Passes, &["conformance::sdp::c47_viewers_receive_and_publishers_send"]),
     (48, Must, "one video and one audio at most, each alone works", Passes, &["conformance::sdp::c48_one_video_and_one_audio_at_most_and_each_alone"]),
     (49, Should, "no half answers to publishers", Passes, &["conformance::sdp::c49_half_of_a_publishers_offer_is_never_answered"]),
-    (50, Must, "no usable codec: 422 with the reason", Passes, &["conformance::sdp::c50_a_viewer_without_a_usable_codec_is_refused_and_told_why", "sources::a_viewer_without_the_sources_codec_is_refused_in_words"]),
+    (50, Must, "no usable codec: transcoded, or 422 with the reason", Passes, &["conformance::sdp::c50_a_viewer_without_a_usable_codec_gets_one_made_or_is_told_why_not", "sources::a_viewer_without_the_sources_codec_is_refused_in_words"]),
     (51, Must, "`actpass` and `active` are answered `passive`, `passive` is answered `active`", Passes, &["conformance::transport::c51_the_gateway_is_passive_in_dtls_unless_the_peer_must_be", "publishers::ffmpeg_publishes_in_either_dtls_role"]),
     (52, Must, "UDP/TLS/RTP/SAVPF only, no `a=crypto`", Passes, &["conformance::transport::c52_media_go_over_dtls_only"]),
     (53, Must, "a strong fingerprint, compared with the certificate", Passes, &["conformance::transport::c53_a_strong_fingerprint_is_wanted_wherever_it_stands", "faults::a_viewer_with_a_false_fingerprint_gets_no_media_packet", "publish::a_publisher_with_a_false_certificate_gets_nothing_through"]),
