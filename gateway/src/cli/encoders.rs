@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use gstsluicecodec::probe::{self, Options, Report, Row};
 use serde_json::{Value, json};
 use sluice_core::transcode::ENCODERS;
+use sluice_pipelines::probe::{self, Options, Report, Row};
 
 /// Gives what a probe by this very executable needs, with the cache of whoever runs it.
 pub(crate) fn options() -> Options {
