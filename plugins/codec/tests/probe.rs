@@ -20,7 +20,9 @@ const FACTORY: &str = "SLUICE_TEST_FACTORY";
 fn the_child() {
     if let Ok(factory) = std::env::var(FACTORY) {
         init();
-        println!("\n{}", child(&rows(), &factory));
+        let mut rows = rows();
+        rows.push(fakes::row(fakes::hangs_at_start::register()));
+        println!("\n{}", child(&rows, &factory));
     }
 }
 
@@ -28,7 +30,6 @@ fn rows() -> Vec<Encoder> {
     [
         "nothingofthatname",
         fakes::crashes::register(),
-        fakes::hangs::register(),
         fakes::garbage::register(),
         fakes::swallows::register(),
         fakes::fails_at_start::register(),
@@ -50,7 +51,6 @@ fn options() -> Options {
     init();
     Options {
         encoders: rows(),
-        limit: Duration::from_secs(8),
         ..Options::new(command)
     }
 }
@@ -69,7 +69,6 @@ fn only_what_works_is_chosen() {
     assert!(!report.rows.first().unwrap().is_found());
     for (factory, reason) in [
         ("fakecrashes", "it crashes (signal: 6"),
-        ("fakehangs", "it hangs: no result after 8 s"),
         ("fakegarbage", ""),
         ("fakeswallows", "0 of 10 pictures"),
         ("fakefailsatstart", ""),
@@ -97,6 +96,19 @@ fn only_what_works_is_chosen() {
     );
     let got = feed(&[&raw], "video-codec=vp8", "");
     assert_eq!(got.stats.get("encoder"), Ok(Some("fakegood")));
+}
+
+#[test]
+fn one_that_hangs_is_stopped_at_the_limit() {
+    init();
+    let report = run(&Options {
+        encoders: vec![fakes::row(fakes::hangs_at_start::register())],
+        limit: Duration::from_secs(1),
+        ..options()
+    });
+    let why = why(&report, "fakehangsatstart");
+    assert_eq!(why, "it hangs: no result after 1 s");
+    assert!(!report.rows.iter().any(|row| row.chosen));
 }
 
 #[test]

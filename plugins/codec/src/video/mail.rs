@@ -81,18 +81,37 @@ pub(super) enum Door {
     Stopped,
 }
 
+/// How far a new decoder is in taking over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handover {
+    /// It has given a picture that counts.
+    Done,
+    /// It has given none.
+    New,
+    /// It has given none but those that the one before it gave.
+    CatchesUp,
+}
+
+/// A decoded picture.
+pub(super) struct Frame {
+    pub(super) caps: gst::Caps,
+    pub(super) buffer: gst::Buffer,
+    /// The first one of a decoder.
+    pub(super) fresh: bool,
+}
+
 pub(super) struct Mail {
     pub(super) input: Backlog<Input>,
-    pub(super) frames: VecDeque<(gst::Caps, gst::Buffer)>,
+    pub(super) frames: VecDeque<Frame>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) notices: VecDeque<Notice>,
     pub(super) counts: Counts,
     /// The stages whose output counts; what an abandoned one still gives is dropped.
     pub(super) decoder: u64,
     pub(super) encoder: u64,
-    /// The newest decoded picture, and whether a new decoder is still on its way to it.
+    /// The newest decoded picture.
     pub(super) shown: Option<gst::ClockTime>,
-    pub(super) catches_up: bool,
+    pub(super) handover: Handover,
     pub(super) requests: Requests,
     /// The source follows a clock: too much is dropped, never held up.
     pub(super) live: bool,
@@ -126,7 +145,7 @@ impl Post {
                 decoder: 0,
                 encoder: 0,
                 shown: None,
-                catches_up: false,
+                handover: Handover::Done,
                 requests: Requests::default(),
                 live: true,
                 door: Door::Open,
@@ -206,14 +225,22 @@ impl Post {
             if id.is_some_and(|id| id != mail.decoder) {
                 return;
             }
-            if mail.catches_up && buffer.pts().is_some() && buffer.pts() <= mail.shown {
+            let catches_up = mail.handover == Handover::CatchesUp;
+            if catches_up && buffer.pts().is_some() && buffer.pts() <= mail.shown {
                 return;
             }
-            mail.catches_up = false;
             mail.shown = buffer.pts();
-            mail.frames.push_back((caps, buffer));
+            let fresh = std::mem::replace(&mut mail.handover, Handover::Done) != Handover::Done;
+            mail.frames.push_back(Frame {
+                caps,
+                buffer,
+                fresh,
+            });
             if mail.live && mail.frames.len() > FRAMES {
-                mail.frames.pop_front();
+                let gone = mail.frames.pop_front();
+                if let Some(next) = mail.frames.front_mut() {
+                    next.fresh |= gone.is_some_and(|gone| gone.fresh);
+                }
                 mail.counts.dropped += 1;
             }
         });

@@ -134,10 +134,11 @@ impl Stage {
         }
     }
 
-    /// Asks the encoder for a key frame as soon as it can.
-    pub(super) fn force_key(&self) {
+    /// Asks the encoder for a key frame from this time on, or as soon as it can.
+    pub(super) fn force_key(&self, from: Option<gst::ClockTime>) {
         let event = gst_video::UpstreamForceKeyUnitEvent::builder()
             .all_headers(true)
+            .running_time(from)
             .build();
         if let Some(pad) = self.codec.static_pad("src")
             && !pad.send_event(event)

@@ -11,7 +11,7 @@ impl Engine {
     pub(super) fn feed_encoder(&mut self, now: Instant) -> bool {
         let head = self
             .post
-            .peek(|mail| mail.frames.front().map(|(caps, _)| caps.clone()));
+            .peek(|mail| mail.frames.front().map(|frame| frame.caps.clone()));
         let Some(caps) = head else {
             return self.end_encoder(now);
         };
@@ -40,12 +40,16 @@ impl Engine {
                 None
             }
         });
-        let Some((_, buffer)) = frame else {
+        let Some(frame) = frame else {
             return false;
         };
-        let time = buffer.pts().map_or(Duration::ZERO, Duration::from);
+        if frame.fresh {
+            // It has little to do with what came before.
+            stage.force_key(frame.buffer.pts());
+        }
+        let time = frame.buffer.pts().map_or(Duration::ZERO, Duration::from);
         if self.decimate.takes(time) {
-            self.encode.push(buffer);
+            self.encode.push(frame.buffer);
         }
         // The decoder may have waited for the room.
         self.post.with(|_| ());

@@ -13,7 +13,7 @@ use sluice_core::KeyFrameGate;
 use sluice_core::transcode::{Decimate, Decoder, Decoding, Encoder, Replay};
 
 use super::chain::Wanted;
-use super::mail::{Notice, Post};
+use super::mail::{Handover, Notice, Post};
 use super::slot::{News, Slot};
 use super::stage::Side;
 use super::{CAT, Video};
@@ -158,7 +158,7 @@ impl Engine {
         if (asked || due)
             && let Some(stage) = self.encode.running()
         {
-            stage.force_key();
+            stage.force_key(None);
         }
         if let Some(kbps) = requests.bitrate {
             self.wanted.limits.bitrate_kbps = kbps;
@@ -178,13 +178,19 @@ impl Engine {
             News::None => {}
             News::Started => {
                 gst::info!(CAT, "decodes with {factory:?}");
-                self.post.peek(|mail| mail.counts.decoder = factory);
+                self.post.peek(|mail| {
+                    mail.counts.decoder = factory;
+                    if mail.handover == Handover::Done {
+                        mail.handover = Handover::New;
+                    }
+                });
             }
             News::Ended => self.post.peek(|mail| mail.counts.decoder = None),
             News::Failed(reason) => {
                 self.again = self.replay.units();
-                self.post
-                    .peek(|mail| mail.catches_up = !self.again.is_empty());
+                if !self.again.is_empty() {
+                    self.post.peek(|mail| mail.handover = Handover::CatchesUp);
+                }
                 self.on_failure("decoder", reason);
             }
         }
