@@ -107,6 +107,25 @@ fn pull(pipeline: &gst::Pipeline) -> Option<(gst::ClockTime, bool, usize)> {
     Some((buffer.pts().unwrap(), key, buffer.size()))
 }
 
+#[test]
+fn the_source_is_asked_for_a_key_frame_when_it_begins_without_one() {
+    let track = track(RED, (320, 240), H264);
+    let mut harness = gst_check::Harness::new("sluicetranscode");
+    let transcode = harness.element().unwrap();
+    transcode.set_property_from_str("video-codec", "vp8");
+    harness.set_src_caps(track.caps.clone());
+    for (buffer, time) in &track.frames[1..] {
+        let mut buffer = buffer.clone();
+        buffer.make_mut().set_pts(*time);
+        harness.push(buffer).unwrap();
+    }
+    let mut asked = 0;
+    while let Some(event) = harness.try_pull_upstream_event() {
+        asked += u32::from(gst_video::ForceKeyUnitEvent::is(&event));
+    }
+    assert_eq!(asked, 1);
+}
+
 /// Runs one for each codec, all at the same time.
 fn with_each(codecs: &[&str], check: impl Fn(&str) + Sync) {
     std::thread::scope(|scope| {

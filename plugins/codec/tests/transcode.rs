@@ -84,6 +84,8 @@ fn every_audio_codec_becomes_opus_and_keeps_its_tone() {
         "audio/x-raw,rate=44100,channels=2 ! avenc_aac ! aacparse",
         "audio/x-raw,rate=48000,channels=6 ! avenc_aac ! aacparse",
         "audio/x-raw,rate=16000,channels=1 ! avenc_aac ! aacparse",
+        "audio/x-raw,rate=96000,channels=2 ! avenc_aac ! aacparse",
+        "audio/x-raw,rate=48000,channels=8,channel-mask=(bitmask)0xc3f",
         "audio/x-raw,rate=8000,channels=1 ! mulawenc",
         "audio/x-raw,rate=8000,channels=1 ! alawenc",
         "audio/x-raw,rate=16000,channels=1 ! avenc_g722",
@@ -163,4 +165,48 @@ fn the_chain_is_rebuilt_when_the_codec_changes() {
         harness.push(g711(ms)).unwrap();
     }
     assert!(harness.buffers_received() > before + 5);
+}
+
+/// The clock of a camera's microphone is never that of its pictures. The same 720 ms as by 200 ppm in an hour, in six minutes.
+#[test]
+fn sound_stays_with_its_times_however_far_its_clock_drifts() {
+    init();
+    for ppm in [2_000_i64, -2_000] {
+        let mut harness = gst_check::Harness::new("sluicetranscode");
+        harness.set_src_caps_str("audio/x-mulaw,rate=8000,channels=1");
+        let mut heard = None;
+        let mut worst = 0;
+        for nth in 0..18_000_i64 {
+            let micros = nth * 20_000 * (1_000_000 + ppm) / 1_000_000;
+            let pts = gst::ClockTime::from_useconds(u64::try_from(micros).unwrap());
+            let mut buffer = gst::Buffer::from_slice([0xff_u8; 160]);
+            buffer.get_mut().unwrap().set_pts(pts);
+            harness.push(buffer).unwrap();
+            while harness.buffers_in_queue() > 0 {
+                heard = harness.pull().unwrap().pts();
+            }
+            // The first packets wait in decoder and encoder.
+            if nth > 10 {
+                let late = pts.mseconds().abs_diff(heard.unwrap().mseconds());
+                worst = worst.max(late);
+            }
+        }
+        assert!(worst < 80, "{ppm} ppm: {worst} ms apart");
+    }
+}
+
+#[test]
+fn opus_is_stereo_in_packets_of_20_ms_with_fec() {
+    let source = format!("{TONE} ! audioconvert ! audioresample ! alawenc");
+    let (_, packets) = run(&source, "", "");
+    for packet in &packets {
+        // RFC 6716, 3.1: configurations that last 20 ms, one frame, two channels.
+        let toc = packet.map_readable().unwrap()[0];
+        let config = toc >> 3;
+        assert!(
+            [1, 5, 9, 13, 15, 19, 23, 27, 31].contains(&config),
+            "{config}"
+        );
+        assert_eq!(toc & 0b111, 0b100, "stereo, one frame");
+    }
 }

@@ -1,11 +1,13 @@
 //! Pads and states: the source's side puts into the mail, the source pad's task takes out of it.
 
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
+use sluice_core::KeyFrameGate;
 
 use super::CAT;
 use super::chain::Wanted;
@@ -17,10 +19,14 @@ use super::stage;
 /// What decoder, encoder and the ways between them take at most on a machine that keeps up.
 const LATENCY: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
-#[derive(Default)]
+/// The source is asked for key frames at most so often.
+const ASKS: Duration = Duration::from_secs(1);
+
 struct State {
     wanted: Option<Wanted>,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// How often the source is asked for a key frame.
+    asks: KeyFrameGate,
     running: Option<(Arc<Post>, std::thread::JoinHandle<()>)>,
 }
 
@@ -87,7 +93,16 @@ impl Video {
             buffer.set_pts(pts);
             buffer.set_dts(dts);
         }
-        post.on_picture(buffer, key)
+        let torn = post.on_picture(buffer, key)?;
+        if torn && self.state.lock().asks.on_request(Instant::now()) {
+            gst::debug!(CAT, imp = self, "asks the source for a key frame");
+            let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+                .all_headers(true)
+                .build();
+            // A camera may not know how: then the next one that comes by itself must do.
+            self.sinkpad.push_event(event);
+        }
+        Ok(gst::FlowSuccess::Ok)
     }
 
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
@@ -247,7 +262,12 @@ impl ObjectSubclass for Video {
             })
             .build();
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                wanted: None,
+                segment: None,
+                asks: KeyFrameGate::new(ASKS),
+                running: None,
+            }),
             sent: Mutex::default(),
             sinkpad,
             srcpad,

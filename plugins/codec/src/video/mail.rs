@@ -185,12 +185,13 @@ impl Post {
         (mail.door != Door::Stopped).then_some(())
     }
 
-    /// Takes one picture from the source. Blocks only if the source follows no clock.
+    /// Takes one picture from the source; says whether pictures are useless until the next key frame. Blocks
+    /// only if the source follows no clock.
     pub(super) fn on_picture(
         &self,
         buffer: gst::Buffer,
         key: bool,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    ) -> Result<bool, gst::FlowError> {
         let mut mail = self.mail.lock();
         while !mail.live
             && mail.door == Door::Open
@@ -202,7 +203,8 @@ impl Post {
         if mail.door != Door::Open {
             return Err(gst::FlowError::Flushing);
         }
-        if let Some(refused) = mail.refused {
+        // Told once: downstream may have been linked meanwhile.
+        if let Some(refused) = mail.refused.take() {
             return Err(refused);
         }
         let bytes = buffer.size();
@@ -216,7 +218,7 @@ impl Post {
         mail.counts.dropped += dropped;
         mail.woken = true;
         self.engine.notify_one();
-        Ok(gst::FlowSuccess::Ok)
+        Ok(mail.input.is_torn() || (mail.counts.frames_in == 1 && !key))
     }
 
     /// Takes one decoded picture of the decoder `id`; the oldest one goes if the encoder is too slow.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use sluice_core::transcode::{Verdict, Watch};
+use sluice_core::transcode::{Candidates, Verdict, Watch};
 
 use super::mail::{Notice, Post};
 use super::stage::{Chain, Side, Stage};
@@ -15,9 +15,6 @@ const BUILD: Duration = Duration::from_secs(3);
 /// A stage that takes longer to give what it has hangs.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// So often may one candidate hang: a machine that was busy for a second is no reason to give it up.
-const HANGS: u8 = 3;
-
 enum State {
     Idle,
     Building {
@@ -27,6 +24,7 @@ enum State {
     Running {
         stage: Stage,
         watch: Watch,
+        since: Instant,
         /// It got something that it can start with.
         keyed: bool,
     },
@@ -53,7 +51,7 @@ pub(super) enum News {
 pub(super) struct Slot<C> {
     side: Side,
     state: State,
-    candidates: Vec<(C, u8)>,
+    candidates: Candidates<C>,
     closed: (mpsc::Sender<()>, mpsc::Receiver<()>),
     closing: usize,
 }
@@ -63,18 +61,18 @@ impl<C: Copy> Slot<C> {
         Self {
             side,
             state: State::Idle,
-            candidates: vec![],
+            candidates: Candidates::new([]),
             closed: mpsc::channel(),
             closing: 0,
         }
     }
 
     pub(super) fn set_candidates(&mut self, candidates: Vec<C>) {
-        self.candidates = candidates.into_iter().map(|one| (one, 0)).collect();
+        self.candidates = Candidates::new(candidates);
     }
 
     pub(super) fn candidate(&self) -> Option<C> {
-        self.candidates.first().map(|(one, _)| *one)
+        self.candidates.current()
     }
 
     pub(super) const fn is_idle(&self) -> bool {
@@ -128,6 +126,7 @@ impl<C: Copy> Slot<C> {
                 self.state = State::Running {
                     stage,
                     watch,
+                    since: now,
                     keyed: false,
                 };
                 News::Started
@@ -137,27 +136,27 @@ impl<C: Copy> Slot<C> {
                 self.close(stage);
                 News::None
             }
-            Err(reason) if expected => self.on_fault(reason),
+            Err(reason) if expected => self.on_fault(reason, now),
             Err(_) => News::None,
         }
     }
 
-    pub(super) fn on_failed(&mut self, failed: u64, reason: String) -> News {
+    pub(super) fn on_failed(&mut self, failed: u64, reason: String, now: Instant) -> News {
         if self.id() == Some(failed) {
-            self.on_fault(reason)
+            self.on_fault(reason, now)
         } else {
             News::None
         }
     }
 
-    pub(super) fn on_ended(&mut self, ended: u64) -> News {
+    pub(super) fn on_ended(&mut self, ended: u64, now: Instant) -> News {
         match &self.state {
             State::Draining { stage, .. } if stage.id == ended => {
                 self.abandon();
                 News::Ended
             }
             State::Running { stage, .. } if stage.id == ended => {
-                self.on_fault("it ended by itself".to_owned())
+                self.on_fault("it ended by itself".to_owned(), now)
             }
             State::Idle
             | State::Building { .. }
@@ -171,7 +170,7 @@ impl<C: Copy> Slot<C> {
         match &mut self.state {
             State::Idle => News::None,
             State::Building { until, .. } if now >= *until => {
-                self.on_hang("it did not start within 3 s".to_owned())
+                self.on_hang("it did not start within 3 s".to_owned(), now)
             }
             State::Draining { until, .. } if now >= *until => {
                 self.abandon();
@@ -182,19 +181,22 @@ impl<C: Copy> Slot<C> {
                 stage,
                 watch,
                 keyed,
+                ..
             } => {
                 let (taken, made, waiting) = stage.counts();
                 match watch.on_counts(taken, made, waiting, now) {
                     Verdict::Works => News::None,
-                    Verdict::Hangs => self.on_hang("it took no input for 1 s".to_owned()),
+                    Verdict::Hangs => self.on_hang("it took no input for 1 s".to_owned(), now),
                     Verdict::Silent if self.side == Side::Encode && made == 0 => {
-                        self.on_fault(format!("it made nothing of {taken} pictures"))
+                        self.on_fault(format!("it made nothing of {taken} pictures"), now)
                     }
                     // The source has not given a key frame yet.
                     Verdict::Silent if self.side == Side::Decode && !*keyed => News::None,
                     // A torn stream does that to any decoder: nobody is to blame.
                     Verdict::Silent if self.side == Side::Decode && made > 0 => self.on_stall(),
-                    Verdict::Silent => self.on_hang(format!("it took {taken} and made {made}")),
+                    Verdict::Silent => {
+                        self.on_hang(format!("it took {taken} and made {made}"), now)
+                    }
                 }
             }
         }
@@ -255,32 +257,30 @@ impl<C: Copy> Slot<C> {
         }
     }
 
-    fn on_fault(&mut self, reason: String) -> News {
+    fn on_fault(&mut self, reason: String, now: Instant) -> News {
+        self.candidates.on_fault(self.worked(now));
         self.abandon();
-        if !self.candidates.is_empty() {
-            self.candidates.remove(0);
-        }
         News::Failed(reason)
     }
 
     fn on_stall(&mut self) -> News {
+        self.candidates.on_stall();
         self.abandon();
-        if !self.candidates.is_empty() {
-            self.candidates.rotate_left(1);
-        }
         News::Failed("it makes no more pictures".to_owned())
     }
 
-    /// A candidate that hangs goes behind the others, and is gone after the third time.
-    fn on_hang(&mut self, reason: String) -> News {
+    fn on_hang(&mut self, reason: String, now: Instant) -> News {
+        self.candidates.on_hang(self.worked(now));
         self.abandon();
-        if !self.candidates.is_empty() {
-            let (one, hangs) = self.candidates.remove(0);
-            if hangs + 1 < HANGS {
-                self.candidates.push((one, hangs + 1));
-            }
-        }
         News::Failed(reason)
+    }
+
+    /// How long the stage has been running.
+    fn worked(&self, now: Instant) -> Duration {
+        match &self.state {
+            State::Running { since, .. } => now.saturating_duration_since(*since),
+            State::Idle | State::Building { .. } | State::Draining { .. } => Duration::ZERO,
+        }
     }
 
     fn close(&mut self, stage: Stage) {

@@ -88,6 +88,11 @@ impl<U> Backlog<U> {
         self.waiting.front().map(|first| &first.unit)
     }
 
+    /// Says whether all pictures are given up until the next key frame.
+    pub const fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     /// Says how many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()

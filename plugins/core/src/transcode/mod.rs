@@ -2,6 +2,7 @@
 //! given up when they are too slow.
 
 mod backlog;
+mod candidates;
 mod check;
 mod decimate;
 mod decoders;
@@ -14,6 +15,7 @@ mod table;
 mod watch;
 
 pub use backlog::{Backlog, Bounds};
+pub use candidates::Candidates;
 pub use check::is_plausible;
 pub use decimate::Decimate;
 pub use decoders::{DECODERS, Decoder, Decoding, decoding};

@@ -118,15 +118,15 @@ impl Engine {
                     self.on_encoder(news);
                 }
                 Notice::Failed(id, reason) => {
-                    let news = self.decode.on_failed(id, reason.clone());
+                    let news = self.decode.on_failed(id, reason.clone(), now);
                     self.on_decoder(news);
-                    let news = self.encode.on_failed(id, reason);
+                    let news = self.encode.on_failed(id, reason, now);
                     self.on_encoder(news);
                 }
                 Notice::Ended(id) => {
-                    let news = self.decode.on_ended(id);
+                    let news = self.decode.on_ended(id, now);
                     self.on_decoder(news);
-                    let news = self.encode.on_ended(id);
+                    let news = self.encode.on_ended(id, now);
                     self.on_encoder(news);
                 }
                 Notice::Flush => {
