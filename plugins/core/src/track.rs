@@ -133,8 +133,8 @@ impl Codec {
         }
         match self {
             Self::H264 => video("H.264", Some("H264")),
-            // Chromium and Firefox offer no H.265 on the machines that we know; see the plan.
-            Self::H265 => video("H.265", None),
+            // Safari offers it, and Chromium where a device decodes it.
+            Self::H265 => video("H.265", Some("H265")),
             Self::Vp8 => video("VP8", Some("VP8")),
             Self::Vp9 => video("VP9", Some("VP9")),
             Self::Av1 => video("AV1", Some("AV1")),
@@ -294,7 +294,8 @@ mod tests {
     fn every_codec_knows_its_facts() {
         for (codec, kind, label, encoding_name, clock_rate) in [
             (Codec::H264, Kind::Video, "H.264", Some("H264"), 90_000),
-            (Codec::H265, Kind::Video, "H.265", None, 90_000),
+            (Codec::H265, Kind::Video, "H.265", Some("H265"), 90_000),
+            (Codec::Mjpeg, Kind::Video, "Motion JPEG", None, 90_000),
             (Codec::Vp8, Kind::Video, "VP8", Some("VP8"), 90_000),
             (Codec::Vp9, Kind::Video, "VP9", Some("VP9"), 90_000),
             (Codec::Av1, Kind::Video, "AV1", Some("AV1"), 90_000),
@@ -314,7 +315,8 @@ mod tests {
     fn a_codec_is_found_by_its_rtpmap_name_in_any_case() {
         assert_eq!(Codec::from_encoding_name("opus"), Some(Codec::Opus));
         assert_eq!(Codec::from_encoding_name("vp8"), Some(Codec::Vp8));
-        assert_eq!(Codec::from_encoding_name("H265"), None);
+        assert_eq!(Codec::from_encoding_name("h265"), Some(Codec::H265));
+        assert_eq!(Codec::from_encoding_name("JPEG"), None);
         assert_eq!(Codec::from_encoding_name("rtx"), None);
     }
 

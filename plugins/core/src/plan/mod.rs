@@ -1,6 +1,7 @@
 //! What a viewer gets: each track as it is, transcoded, or a refusal that says why.
 
 mod h264;
+mod h265;
 mod obstacle;
 mod policy;
 #[cfg(test)]
@@ -306,8 +307,8 @@ fn fitting<'a>(track: &Track, media: &'a OfferedMedia) -> Option<&'a OfferedCode
             offered.find(|codec| codec.parameter("profile").unwrap_or("0") == av1_profile(profile))
         }
         Codec::Vp8 | Codec::Opus | Codec::Pcmu | Codec::Pcma | Codec::G722 => offered.next(),
-        Codec::H265
-        | Codec::Mjpeg
+        Codec::H265 => offered.find(|codec| h265::fits(format, codec)),
+        Codec::Mjpeg
         | Codec::Mpeg2
         | Codec::Mpeg4
         | Codec::Aac

@@ -1,7 +1,7 @@
 //! Why a track cannot be sent as it is.
 
 use super::policy::{Policy, Transcode};
-use super::{h264, offered};
+use super::{h264, h265, offered};
 use crate::sdp::offer::OfferedMedia;
 use crate::track::{Codec, Format, Track, VideoFormat};
 
@@ -13,8 +13,12 @@ const LARGEST: u32 = 4096;
 pub(super) fn unplayable(track: &Track) -> Option<String> {
     match &track.format {
         Format::Video(format) => {
-            let of_codec = (track.codec == Codec::H264).then(|| h264::unplayable(format));
-            of_codec.flatten().or_else(|| too_large(format))
+            let of_codec = match track.codec == Codec::H264 {
+                true => h264::unplayable(format),
+                false if track.codec == Codec::H265 => h265::unplayable(format),
+                false => None,
+            };
+            of_codec.or_else(|| too_large(format))
         }
         Format::Audio(format) => {
             let g711 = matches!(track.codec, Codec::Pcmu | Codec::Pcma);

@@ -274,6 +274,51 @@ fn a_rendition_that_is_there_is_preferred_and_else_the_first_that_the_viewer_has
 }
 
 #[test]
+fn h265_is_passed_to_who_offers_it_in_its_profile_and_level() {
+    let h265 = |profile: &str, level: &str, reorders| {
+        Track::video(
+            Codec::H265,
+            VideoFormat {
+                profile: Some(profile.to_owned()),
+                level: Some(level.to_owned()),
+                chroma: Some("4:2:0".to_owned()),
+                reorders,
+                ..VideoFormat::default()
+            },
+        )
+    };
+    let offering = |parameters: &str| {
+        let fmtp = format!("H265/90000\r\na=fmtp:96 {parameters}");
+        Offer::parse(&offer_text("chromium").replace("VP8/90000", &fmtp)).unwrap()
+    };
+    let full = "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST";
+    for (parameters, track, passes) in [
+        (full, h265("main", "4", false), true),
+        (full, h265("main", "3.1", false), true),
+        (full, h265("main-10", "4", false), false),
+        (full, h265("main", "4", true), false),
+        (
+            "profile-id=2;level-id=93",
+            h265("main-10", "3.1", false),
+            true,
+        ),
+        (
+            "profile-id=2;level-id=93",
+            h265("main-10", "4", false),
+            false,
+        ),
+        ("tx-mode=SRST", h265("main", "5.1", false), true),
+    ] {
+        let plan = auto(std::slice::from_ref(&track), &offering(parameters));
+        assert_eq!(
+            pass(&plan.video).is_some(),
+            passes,
+            "{parameters} {track:?}"
+        );
+    }
+}
+
+#[test]
 fn a_policy_says_what_may_be_sent_and_made() {
     use Codec::{H264, H265, Mjpeg, Vp8};
     use Transcode::{Always, Auto, Never};

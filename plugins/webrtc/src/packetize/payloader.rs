@@ -29,6 +29,12 @@ const TABLE: &[Row] = &[
         properties: &[("aggregate-mode", "zero-latency")],
     },
     Row {
+        codec: Codec::H265,
+        parser: Some(("h265parse", &[("config-interval", "-1")])),
+        factory: "rtph265pay",
+        properties: &[("aggregate-mode", "zero-latency")],
+    },
+    Row {
         codec: Codec::Vp8,
         parser: None,
         factory: "rtpvp8pay",

@@ -279,7 +279,7 @@ impl Order {
             .map_err(failed)
             .inspect_err(|_problem| session.close("it could not be answered"))?;
         let formats = self.sections.iter();
-        let formats = formats.filter(|section| section.encoding_name == "H264");
+        let formats = formats.filter(|section| matches!(section.encoding_name, "H264" | "H265"));
         let formats: Vec<_> = formats
             .map(|section| (section.class.payload_type, section.fmtp.as_str()))
             .collect();

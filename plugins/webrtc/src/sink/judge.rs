@@ -42,7 +42,9 @@ impl Judge {
             self.reorders = if codec == Codec::H264 {
                 self.by_slices(sps, || h264::has_b_slices(unit))
             } else if codec == Codec::H265 {
-                self.by_slices(sps, || false)
+                // Its parameter sets always say.
+                sps.map(|sps| sps.reorders() == Some(true))
+                    .or(self.reorders)
             } else {
                 // They hold a picture back in a way of their own, which browsers follow.
                 Some(false)

@@ -143,6 +143,21 @@ fn every_codec_that_viewers_have_is_made_of_h265() {
 }
 
 #[test]
+fn who_plays_h265_gets_it_as_it_comes() {
+    let camera = Camera::with(&format!("{SMALL} --codec h265"));
+    let gateway = serving_with(&camera, &[], "");
+    let viewers = Viewers::new();
+    let viewer = viewers.watch(&gateway.whep("cam"), only(Payload::H265));
+    plays(&viewer, "H265");
+    assert!(viewer.counts().key_frames > 0);
+    assert_eq!(
+        sentences(&gateway),
+        BTreeSet::from(["H.265 as it comes".to_owned()])
+    );
+    assert_eq!(gateway.path("cam")["renditions"], serde_json::json!([]));
+}
+
+#[test]
 fn beyond_the_machine_s_limit_a_viewer_is_told_so_and_the_others_play_on() {
     let camera = Camera::with(&format!("{SMALL} --codec h265"));
     let gateway = serving_with(&camera, &[], "transcodes: 1\n");

@@ -10,7 +10,7 @@ use crate::secs;
 
 const RATE: u32 = 15;
 
-/// Shows each camera in one browser after the other, a page each.
+/// Shows each camera in both browsers, a page each.
 fn both_show(cameras: &[(&str, &str)]) {
     let cameras: Vec<_> = cameras
         .iter()
@@ -32,27 +32,30 @@ fn both_show(cameras: &[(&str, &str)]) {
     }
     let gateway = options.start();
     let desk = Desk::new();
-    for (engine, codec) in [(Engine::Chromium, "H264"), (Engine::Firefox, "VP8")] {
-        let mut browser = None;
-        for (name, _) in &cameras {
-            let browser = browser.get_or_insert_with(|| desk.open_page(engine, &gateway, name));
-            let page = gateway.at_host(&desk.machine.to_string(), name);
+    let (first, _) = &cameras[0];
+    let mut browsers = [(Engine::Chromium, "H264"), (Engine::Firefox, "VP8")]
+        .map(|(engine, codec)| (desk.open_page(engine, &gateway, first), codec));
+    for (name, _) in &cameras {
+        let page = gateway.at_host(&desk.machine.to_string(), name);
+        for (browser, _) in &mut browsers {
             browser.command(&format!("open {page}"));
+        }
+        for (browser, _) in &browsers {
+            browser.until_playing(secs(40));
+        }
+        for (browser, codec) in &browsers {
             shows(browser, &gateway, name, codec);
         }
     }
 }
 
 fn shows(browser: &Browser, gateway: &Gateway, name: &str, codec: &str) {
-    browser.until_playing(secs(40));
-    let seen = browser.watch(secs(4));
+    let seen = browser.watch(secs(3));
     let last = seen.last().expect("reports");
     println!("{name}: {}×{} {}", last.width, last.height, last.codec);
     if let Err(wrong) = picture::check(&last.bars) {
-        panic!(
-            "{name}: {wrong}; {last:?}; {:#}",
-            gateway.path(name)["renditions"]
-        );
+        let renditions = &gateway.path(name)["renditions"];
+        panic!("{name}: {wrong}; {last:?}; {renditions:#}");
     }
     assert!(last.codec.contains(codec), "{name}: {last:?}");
     smooth(&seen, RATE);
