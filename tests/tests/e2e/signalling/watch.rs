@@ -1,6 +1,7 @@
 //! Consumers: lists, offers both ways, several sessions on one socket.
 
 use serde_json::json;
+use sluice_tests::camera::Camera;
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::signalling::Socket;
@@ -70,6 +71,22 @@ fn a_viewer_that_is_offered_gets_pictures_and_sound_from_the_cached_group() {
     wait_empty(&gateway, "cam");
     // Its socket lives on.
     assert_eq!(socket.list(), ["cam", "yard"]);
+}
+
+#[test]
+fn a_viewer_that_is_offered_gets_what_webrtc_does_not_carry_made_into_h264() {
+    let camera = Camera::with("--codec h265 --size 640x360 --rate 15");
+    let gateway = crate::serving(&camera);
+    let viewers = Viewers::new();
+    let mut socket = Socket::open(&ws(&gateway));
+    let watching = watch(&mut socket, &viewers, "cam", ViewerOptions::default());
+    watching.viewer.wait_frames(30, secs(20));
+    assert_eq!(watching.viewer.counts().codec.as_deref(), Some("H264"));
+    let path = gateway.path("cam");
+    assert_eq!(path["renditions"][0]["viewers"], 1, "{path:#}");
+    socket.send(&end(&watching.session));
+    wait_empty(&gateway, "cam");
+    assert_eq!(gateway.path("cam")["renditions"][0]["viewers"], 0);
 }
 
 #[test]
