@@ -15,6 +15,7 @@ mod baseline;
 mod publish;
 mod run;
 mod table;
+mod transcode;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,9 @@ struct Arguments {
     /// Measures the way from a publisher to a viewer only, and writes no file.
     #[arg(long)]
     publisher: bool,
+    /// Measures what a transcode costs only, and writes no file.
+    #[arg(long)]
+    transcode: bool,
     /// The gateway's `latency` on that way.
     #[arg(long, value_delimiter = ',', default_value = "200ms,20ms")]
     latencies: Vec<String>,
@@ -53,6 +57,12 @@ fn main() {
         return;
     }
     let span = std::time::Duration::from_secs(arguments.seconds);
+    eprintln!("from one codec to another …");
+    let cost = transcode::measure(span);
+    println!("{}", table::cost(&cost));
+    if arguments.transcode {
+        return;
+    }
     eprintln!("from a publisher to a viewer …");
     let ways = publish::measure(span, &arguments.latencies);
     println!("{}", table::ways(&ways));
@@ -75,7 +85,7 @@ fn main() {
             rows.push(row);
         }
     }
-    let page = table::page(&rows, &ways, arguments.seconds);
+    let page = table::page(&rows, &ways, &cost, arguments.seconds);
     if arguments.out.as_os_str() == "-" {
         println!("{page}");
     } else if let Err(e) = std::fs::write(&arguments.out, page) {

@@ -5,6 +5,7 @@ use sluice_tests::process::run;
 
 use crate::publish::Way;
 use crate::run::Row;
+use crate::transcode::Cost;
 
 /// The value below which this share of the values lies.
 fn quantile(values: &[f64], share: f64) -> f64 {
@@ -72,16 +73,31 @@ pub(crate) fn ways(ways: &[Way]) -> String {
     format!("{WAYS}\n{}", lines.join("\n"))
 }
 
+/// The table of what a transcode costs.
+pub(crate) fn cost(cost: &Cost) -> String {
+    let of = |share| quantile(&cost.delays, share);
+    let more = (cost.sluice / cost.ffmpeg - 1.0) * 100.0;
+    format!(
+        "{COST}\n| {:.0} | {:.0} | {more:+.1} % | {:.1} / {:.1} | {} |",
+        cost.sluice,
+        cost.ffmpeg,
+        of(0.5),
+        of(0.99),
+        cost.delays.len(),
+    )
+}
+
 /// The whole page.
-pub(crate) fn page(rows: &[Row], ways_seen: &[Way], seconds: u64) -> String {
+pub(crate) fn page(rows: &[Row], ways_seen: &[Way], cost_seen: &Cost, seconds: u64) -> String {
     let lines: Vec<String> = rows.iter().map(line).collect();
     let gstreamer = run(std::process::Command::new("gst-launch-1.0").arg("--version"));
     let gstreamer = gstreamer.lines().nth(1).unwrap_or("GStreamer");
     format!(
-        "{HEAD}\nMachine: {}; {gstreamer}. Windows of {seconds} s.\n\n{COLUMNS}\n{}\n\n{NOTES}\n{PUBLISHER}\n{}\n",
+        "{HEAD}\nMachine: {}; {gstreamer}. Windows of {seconds} s.\n\n{COLUMNS}\n{}\n\n{NOTES}\n{PUBLISHER}\n{}\n\n{TRANSCODE}\n{}\n",
         machine(),
         lines.join("\n"),
         ways(ways_seen),
+        cost(cost_seen),
     )
 }
 
@@ -119,6 +135,18 @@ when it is encoded, the viewer (str0m) looks at the clock when the frame's first
 without a gateway: the publisher's packets go straight to the viewer. `latency`, the jitter buffer, is how long lost and
 late packets are waited for; what comes whole is passed on at once.
 ";
+
+const TRANSCODE: &str = "\
+## From one codec to another
+
+`sluicetranscode` beside ffmpeg, one after the other in the same run: a file of H.264 (1280×720, 25 frames/s) is decoded and
+encoded again by the same x264 with the same settings (veryfast, zerolatency, 2 Mbit/s, baseline, key frame every 2 s), as fast as
+it goes. The delay is that of live pictures, from the element's sink pad to its source pad.
+";
+
+const COST: &str = "\
+| `sluicetranscode`, CPU ms per s | ffmpeg, CPU ms per s | more | delay, ms (p50 / p99) | frames |
+|---|---|---|---|---|";
 
 const WAYS: &str = "\
 | way | `latency` | age of a frame, ms (p50 / p99) | added by the gateway, ms (p50 / p99) | frames |
