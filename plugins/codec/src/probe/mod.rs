@@ -17,7 +17,7 @@ pub use child::child;
 
 /// What a probe needs to know.
 pub struct Options {
-    /// Makes the command that tries one factory out and prints what [`child`] gives.
+    /// Makes the command that tries one factory out and prints what [`child()`] gives.
     pub command: Box<dyn Fn(&str) -> Command + Send + Sync>,
     /// What is tried, best first.
     pub encoders: Vec<Encoder>,

@@ -147,7 +147,7 @@ impl Stage {
         }
     }
 
-    /// Stops it. Blocks for ever if an element hangs: see `Closer`.
+    /// Stops it. Blocks for ever if an element hangs, hence `Slot` does it on a thread that can be left behind.
     pub(super) fn close(self) {
         if self.pipeline.set_state(gst::State::Null).is_err() {
             gst::warning!(super::CAT, obj = self.codec, "did not stop cleanly");
