@@ -466,10 +466,10 @@ fn what_cannot_be_transcoded_so_is_refused_with_its_place() {
         ),
     ] {
         let text = format!("paths:\n  a:\n    source: 'test:'\n    transcode: {keys}\n");
-        is_refused(&text, &["f:4", parts[0], parts[1]]);
+        is_refused(&text, &["sluice.yaml:4", parts[0], parts[1]]);
     }
     is_refused(
         "transcodes: many\npaths: {a: {source: 'test:'}}\n",
-        &["f:1", "transcodes"],
+        &["sluice.yaml:1", "transcodes"],
     );
 }
