@@ -1,5 +1,7 @@
 //! RTSP cameras.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use gst::prelude::*;
 use sluice_core::{Scheme, SourceUri};
 
@@ -40,6 +42,7 @@ pub(super) fn build(plumbing: &Plumbing, order: &Order, uri: &SourceUri) -> Resu
     trust(plumbing, order, &source)?;
     select_tracks(plumbing, &source);
     smooth_lip_sync(&source);
+    drop_early_packets(&source);
     let feed = std::sync::Arc::clone(&plumbing.feed);
     source.connect_pad_added(move |_, _| feed.arrive());
     plumbing.follow(&source);
@@ -71,6 +74,43 @@ fn smooth_lip_sync(source: &gst::Element) {
     });
 }
 
+/// Drops packets that come before the answer to PLAY, as a server that already sends to others may do it over TCP.
+///
+/// rtspsrc 1.22 gives the first packet of a track the time since it plays, and zero if it does not play yet. The first picture
+/// would be shown long before all others; and from the answer on times begin anew, whatever came before: pictures that refer to
+/// each other would get times that do not fit. What is played begins where the answer says.
+fn drop_early_packets(source: &gst::Element) {
+    source.connect("new-manager", false, |values| {
+        if let Some(manager) = values
+            .get(1)
+            .and_then(|value| value.get::<gst::Element>().ok())
+        {
+            manager.connect_pad_added(|_, pad| {
+                if pad.name().starts_with("recv_rtp_sink") {
+                    drop_early(pad);
+                }
+            });
+        }
+        None
+    });
+}
+
+/// Does that on one pad, until a packet has a true time.
+fn drop_early(pad: &gst::Pad) {
+    let early = AtomicBool::new(false);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        match info.buffer().and_then(|buffer| buffer.pts()) {
+            Some(gst::ClockTime::ZERO) => {
+                early.store(true, Relaxed);
+                gst::PadProbeReturn::Drop
+            }
+            None if early.load(Relaxed) => gst::PadProbeReturn::Drop,
+            None => gst::PadProbeReturn::Ok,
+            Some(_) => gst::PadProbeReturn::Remove,
+        }
+    });
+}
+
 /// Leaves tracks that nothing here can unpack out of SETUP.
 fn select_tracks(plumbing: &Plumbing, source: &gst::Element) {
     let plumbing = plumbing.clone();
@@ -96,4 +136,53 @@ fn select_tracks(plumbing: &Plumbing, source: &gst::Element) {
         }
         Some(taken.to_value())
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn packets_before_the_answer_to_play_are_dropped_and_all_others_kept() {
+        gst::init().unwrap();
+        for (times, want) in [
+            (
+                &[Some(0), None, Some(400), None, Some(0)][..],
+                &[Some(400), None, Some(0)][..],
+            ),
+            (&[None, Some(400), None], &[None, Some(400), None]),
+        ] {
+            assert_eq!(passed(times), want);
+        }
+    }
+
+    /// Gives what of packets with these times in milliseconds passes.
+    fn passed(times: &[Option<u64>]) -> Vec<Option<u64>> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let inside = Arc::clone(&seen);
+        let pad = gst::Pad::builder(gst::PadDirection::Sink)
+            .chain_function(move |_, _, buffer| {
+                let pts = buffer.pts().map(gst::ClockTime::mseconds);
+                inside.lock().push(pts);
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build();
+        drop_early(&pad);
+        pad.set_active(true).unwrap();
+        let start = gst::event::StreamStart::new("test");
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        assert!(pad.send_event(start) && pad.send_event(gst::event::Segment::new(&segment)));
+        for ms in times {
+            let mut buffer = gst::Buffer::new();
+            let pts = ms.map(gst::ClockTime::from_mseconds);
+            buffer.make_mut().set_pts(pts);
+            pad.chain(buffer).unwrap();
+        }
+        let seen = seen.lock();
+        seen.clone()
+    }
 }
