@@ -33,7 +33,7 @@ fn gateway() -> (Supervisor, axum::Router, Arc<Paths>) {
         &config.ice_servers,
         Duration::from_secs(10),
         &control::Sockets::new(),
-        &Arc::default(),
+        control::Recordings::default(),
     );
     (supervisor, router, paths)
 }

@@ -28,6 +28,7 @@ pub struct GatewayOptions {
     text: Option<String>,
     netns: Option<Netns>,
     recordings: Option<PathBuf>,
+    record: String,
 }
 
 /// The first port of media of this process's gateways. Tests run side by side: each process takes a range of its own.
@@ -101,6 +102,13 @@ impl GatewayOptions {
         self
     }
 
+    /// Adds a key below `record`, such as `upload: {to: …}`.
+    #[must_use]
+    pub fn record(mut self, yaml: &str) -> Self {
+        write!(self.record, ", {yaml}").expect("strings take text");
+        self
+    }
+
     /// Takes this text as the whole config file.
     #[must_use]
     pub fn yaml_text(mut self, text: &str) -> Self {
@@ -117,7 +125,7 @@ impl GatewayOptions {
         let range = self.udp_range.unwrap_or(400);
         let top = self.top.as_deref().unwrap_or(OPEN);
         let record = self.recordings.as_ref().map_or_else(String::new, |folder| {
-            format!("record: {{dir: {}}}\n", folder.display())
+            format!("record: {{dir: {}{}}}\n", folder.display(), self.record)
         });
         format!(
             "listen: \":0\"\n{top}\n{record}webrtc:\n  udp: \":{base}\"\n  udp_range: {range}\n{}paths:\n{}",

@@ -26,6 +26,7 @@ pub mod process;
 pub mod publisher;
 pub mod raw;
 pub mod recordings;
+pub mod s3;
 pub mod signalling;
 mod srtp;
 pub mod stamp;

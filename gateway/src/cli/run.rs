@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TlsConfig};
 use crate::control::{self, Certificate, Gate, TlsError};
-use crate::recordings::{self, Archive};
+use crate::recordings::{self, Archive, Uploads};
 use crate::supervisor::Supervisor;
 
 /// The exit code when something went wrong while running.
@@ -77,7 +77,7 @@ fn learn_encoders(config: &Config) {
 }
 
 /// One sentence: every element, and one command that brings them all.
-fn missing_sentence(missing: &[sluice_pipelines::Missing]) -> String {
+pub(super) fn missing_sentence(missing: &[sluice_pipelines::Missing]) -> String {
     let elements: Vec<_> = missing
         .iter()
         .map(|one| format!("{} (which {} needs)", one.factory, one.what))
@@ -149,16 +149,14 @@ async fn supervise(config: &Config) -> ExitCode {
     let stop = CancellationToken::new();
     let sockets = control::Sockets::new();
     let paths = supervisor.paths();
-    let archive = Arc::new(Archive::default());
-    let keeper = recordings::keep_rules(config.clone(), Arc::clone(&archive), stop.clone());
-    let keeper = tokio::spawn(keeper);
+    let (recordings, tenders) = tend_recordings(config, &stop);
     let router = control::router(
         &paths,
         gate,
         &config.ice_servers,
         patience,
         &sockets,
-        &archive,
+        recordings,
     );
     let mut server = tokio::spawn(control::serve(listener, router, tls, stop.clone()));
     let watcher = certificate.map(|certificate| tokio::spawn(certificate.watch(stop.clone())));
@@ -173,7 +171,7 @@ async fn supervise(config: &Config) -> ExitCode {
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
         () = drain(supervisor, &sockets, server, stop) => {
-            keeper.abort();
+            tenders.iter().for_each(JoinHandle::abort);
             if let Some(watcher) = watcher {
                 watcher.abort();
             }
@@ -185,6 +183,25 @@ async fn supervise(config: &Config) -> ExitCode {
             ExitCode::from(WENT_WRONG)
         }
     }
+}
+
+/// Starts what deletes recordings by their rules, and what brings them elsewhere.
+fn tend_recordings(
+    config: &Config,
+    stop: &CancellationToken,
+) -> (control::Recordings, Vec<JoinHandle<()>>) {
+    let archive = Arc::new(Archive::default());
+    let uploads = Uploads::open(config, &archive);
+    let keeper = recordings::keep_rules(
+        config.clone(),
+        Arc::clone(&archive),
+        uploads.clone(),
+        stop.clone(),
+    );
+    let uploader = uploads.clone().map(|all| all.run(stop.clone()));
+    let tenders = std::iter::once(tokio::spawn(keeper)).chain(uploader.map(tokio::spawn));
+    let tenders = tenders.collect();
+    (control::Recordings { archive, uploads }, tenders)
 }
 
 type Secured = (

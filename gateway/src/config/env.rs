@@ -4,6 +4,7 @@ use super::error::{ConfigError, Place};
 use super::raw::{Entry, RawConfig, RawPath, RawSource, Text};
 use super::raw_access::{RawAuth, RawServerTls, RawTlsFiles, RawToken, RawUser};
 use super::raw_forward::{RawForward, RawForwardKeys, RawForwards};
+use super::raw_record::RawUpload;
 
 /// A variable's end, and the key of a path that it sets.
 type PathKey = (&'static str, fn(&mut RawPath) -> &mut Text);
@@ -73,6 +74,7 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "RECORD_KEEP_SIZE" => set(&mut raw.record.keep_size, entry),
             "RECORD_KEEP_FREE" => set(&mut raw.record.keep_free, entry),
             "TRANSCODES" => set(&mut raw.transcodes, entry),
+            _ if key.starts_with("RECORD_UPLOAD_") => set_upload(raw, key, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
                 let hosts = entry.value.split(',').map(|host| Entry {
@@ -203,6 +205,34 @@ fn set_tls(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
         (RawServerTls::Files(files), "TLS_KEY") => set(&mut files.key, entry),
         (RawServerTls::Files(_) | RawServerTls::Word(_), _) => false,
     }
+}
+
+/// `RECORD_UPLOAD_TO` and its like; a secret takes the place of the file's.
+fn set_upload(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
+    let place = entry.place.clone();
+    let upload = raw.record.upload.get_or_insert_with(|| Entry {
+        value: RawUpload::default(),
+        place,
+    });
+    let upload = &mut upload.value;
+    let slot = match key {
+        "RECORD_UPLOAD_TO" => &mut upload.to,
+        "RECORD_UPLOAD_ENDPOINT" => &mut upload.endpoint,
+        "RECORD_UPLOAD_REGION" => &mut upload.region,
+        "RECORD_UPLOAD_KEY" => &mut upload.key,
+        "RECORD_UPLOAD_SECRET" => {
+            upload.secret_file = None;
+            &mut upload.secret
+        }
+        "RECORD_UPLOAD_SECRET_FILE" => {
+            upload.secret = None;
+            &mut upload.secret_file
+        }
+        "RECORD_UPLOAD_DELETE_LOCAL" => &mut upload.delete_local,
+        "RECORD_UPLOAD_DELETE_WAITING" => &mut upload.delete_waiting,
+        _ => return false,
+    };
+    set(slot, entry)
 }
 
 /// Secrets of people and programs, and what differs between machines; rules belong into the file.

@@ -32,12 +32,14 @@ mod tests;
 mod transcode;
 mod transport;
 mod units;
+mod upload;
 
 pub use access::{AccessConfig, HookConfig, JwtConfig, JwtKeys};
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use path::{AbsentPublisher, PathConfig};
 pub use server::TlsConfig;
 pub use units::Listen;
+pub use upload::{Secret, Target, UploadConfig};
 
 /// Where HTTP listens when nothing is said.
 pub const DEFAULT_LISTEN: Listen = Listen {
@@ -66,6 +68,8 @@ pub struct Config {
     pub keep: Retention,
     /// How many streams are transcoded at a time.
     pub transcodes: Slots,
+    /// Where finished recordings go to.
+    pub upload: Option<UploadConfig>,
     /// At least one path.
     pub paths: BTreeMap<RouteId, PathConfig>,
 }
@@ -152,6 +156,7 @@ impl Config {
             transport,
             keep: Retention::default(),
             transcodes: path.spec.transcode.slots.clone(),
+            upload: None,
             paths: BTreeMap::from([(path.spec.id.clone(), path)]),
         }
     }
@@ -202,6 +207,8 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         .collect();
     record::check_shared(raw, &paths, errors);
     let keep = retention::overall(&raw.record, &paths, errors);
+    let upload = raw.record.upload.as_ref();
+    let upload = upload.and_then(|entry| upload::convert(entry, &recordings, errors));
     Config {
         listen,
         tls,
@@ -210,6 +217,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         transport,
         keep,
         transcodes,
+        upload,
         paths,
     }
 }

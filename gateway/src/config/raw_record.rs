@@ -16,6 +16,21 @@ pub(super) struct RawRecordings {
     pub(super) keep: Text,
     pub(super) keep_size: Text,
     pub(super) keep_free: Text,
+    pub(super) upload: Option<Entry<RawUpload>>,
+}
+
+/// Where finished files go to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawUpload {
+    pub(super) to: Text,
+    pub(super) endpoint: Text,
+    pub(super) region: Text,
+    pub(super) key: Text,
+    pub(super) secret: Text,
+    pub(super) secret_file: Text,
+    pub(super) delete_local: Text,
+    pub(super) delete_waiting: Text,
 }
 
 /// Whether a path is recorded, and how.

@@ -8,7 +8,8 @@ use super::Control;
 use crate::supervisor::metrics::{METRICS, Metric};
 
 pub(super) async fn text(State(control): State<Control>) -> Response {
-    let figures = control.paths.figures();
+    let mut figures = control.paths.figures();
+    figures.extend(control.uploads.iter().flat_map(|all| all.figures()));
     let mut text = String::new();
     for Metric { name, kind, help } in METRICS {
         let samples: Vec<_> = figures

@@ -14,7 +14,7 @@ use sluice_core::problem::Problem;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::recordings::Archive;
+use crate::recordings::{Archive, Uploads};
 use crate::supervisor::Paths;
 
 mod access;
@@ -45,7 +45,7 @@ const MAX_BODY: usize = 256 * 1024;
 /// Makes the one router: WHEP and players of every path, the list of paths, the API.
 ///
 /// `gate` decides about every request; `ice_servers` are told to those who may watch; `sockets` keeps those of
-/// `/ws`; `archive` knows the files of recordings.
+/// `/ws`; `recordings` knows their files.
 /// `patience` is how long a source may take to start; requests end some seconds after it.
 pub fn router(
     paths: &Arc<Paths>,
@@ -53,7 +53,7 @@ pub fn router(
     ice_servers: &[IceSource],
     patience: Duration,
     sockets: &Arc<Sockets>,
-    archive: &Arc<Archive>,
+    recordings: Recordings,
 ) -> Router {
     let ours = Router::new()
         .route("/", get(pages::index))
@@ -88,7 +88,8 @@ pub fn router(
         .with_state(Control {
             paths: Arc::clone(paths),
             thumbnails: Arc::default(),
-            archive: Arc::clone(archive),
+            archive: recordings.archive,
+            uploads: recordings.uploads,
         });
     let players = gstsluicewebrtc::http::router(
         Arc::clone(paths) as Arc<dyn gstsluicewebrtc::http::Directory>
@@ -109,12 +110,22 @@ pub fn router(
         .layer(middleware::from_fn(headers))
 }
 
+/// What is known of recordings.
+#[derive(Debug, Clone, Default)]
+pub struct Recordings {
+    /// Their files.
+    pub archive: Arc<Archive>,
+    /// Those on their way elsewhere, if any go.
+    pub uploads: Option<Arc<Uploads>>,
+}
+
 /// What the handlers share.
 #[derive(Debug, Clone)]
 struct Control {
     paths: Arc<Paths>,
     thumbnails: Arc<thumbnail::Thumbnails>,
     archive: Arc<Archive>,
+    uploads: Option<Arc<Uploads>>,
 }
 
 async fn nothing_here() -> Response {

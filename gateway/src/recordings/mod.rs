@@ -38,8 +38,10 @@ pub struct Recording {
 
 pub mod assembly;
 mod retention;
+pub mod upload;
 
-pub use retention::run as keep_rules;
+pub use retention::{Going, dry_run, run as keep_rules};
+pub use upload::Uploads;
 
 /// A file system's size and what of it is free, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Deletes what the rules do not keep, from time to time.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,11 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sluice_core::id::RouteId;
 use sluice_core::record::files::FileState;
-use sluice_core::record::{self, Group, Retention, plan};
+use sluice_core::record::{self, Group, Reason, Retention, plan};
 use sluice_pipelines::RecordSpec;
 use tokio_util::sync::CancellationToken;
 
-use super::{Archive, Recording, space};
+use super::{Archive, Recording, Uploads, space};
 use crate::config::Config;
 
 /// How often it is looked. A disk fills by some hundred megabytes meanwhile: `keep_free` must leave that.
@@ -27,23 +26,26 @@ struct Kept {
     rule: Retention,
 }
 
-/// Applies the rules of a config until `stop`; ends at once if it has none.
-pub async fn run(config: Config, archive: Arc<Archive>, stop: CancellationToken) {
-    let kept = config.paths.into_iter().filter_map(|(path, config)| {
-        Some(Kept {
-            path,
-            spec: config.spec.record?,
-            rule: config.keep,
-        })
-    });
-    let kept: Arc<[Kept]> = kept.collect();
+/// Applies the rules of a config until `stop`; ends at once if it has none. What `uploads` protects stays.
+pub async fn run(
+    config: Config,
+    archive: Arc<Archive>,
+    uploads: Option<Arc<Uploads>>,
+    stop: CancellationToken,
+) {
+    let kept: Arc<[Kept]> = kept(&config).into();
     let overall = config.keep;
     if overall.is_none() && kept.iter().all(|one| one.rule.is_none()) {
         return;
     }
     loop {
         let (kept, archive) = (Arc::clone(&kept), Arc::clone(&archive));
-        let looked = tokio::task::spawn_blocking(move || look(&kept, &overall, &archive)).await;
+        let uploads = uploads.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let waits = |one: &Recording| uploads.as_ref().is_some_and(|all| all.protects(one));
+            look(&kept, &overall, &archive, &waits);
+        });
+        let looked = looked.await;
         if looked.is_err() {
             tracing::error!("the rules for recordings could not be applied");
         }
@@ -54,28 +56,47 @@ pub async fn run(config: Config, archive: Arc<Archive>, stop: CancellationToken)
     }
 }
 
-/// Applies the rules once. A path whose folder cannot be read keeps everything.
-fn look(kept: &[Kept], overall: &Retention, archive: &Archive) {
-    let mut files: BTreeMap<usize, (PathBuf, Vec<Recording>)> = BTreeMap::new();
-    let mut groups = Vec::new();
-    for one in kept {
-        let folder = PathBuf::from(one.spec.location.folder(one.path.as_str()));
-        match group(one, &folder, archive) {
-            Ok((group, list)) => {
-                files.insert(groups.len(), (folder, list));
-                groups.push(group);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(path = %one.path, %error, "recordings cannot be listed"),
-        }
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    for (place, index) in plan(&groups, overall, now.unwrap_or_default()) {
-        let Some((folder, list)) = files.get(&place) else {
-            continue;
-        };
-        let Some(one) = list.get(index) else { continue };
-        match archive.delete(&one.file, folder) {
+/// What a rule lets go.
+#[derive(Debug)]
+pub struct Going {
+    /// Whose it is.
+    pub path: String,
+    /// Which file.
+    pub recording: Recording,
+    /// The folder that stays, however empty it is.
+    folder: PathBuf,
+    /// Why it goes.
+    pub reason: Reason,
+    /// By the rule for all paths together.
+    pub overall: bool,
+}
+
+/// Says what the rules of a config would delete now, and deletes nothing. `waits` says of a file that it must stay.
+#[must_use]
+pub fn dry_run(
+    config: &Config,
+    archive: &Archive,
+    waits: &dyn Fn(&Recording) -> bool,
+) -> Vec<Going> {
+    survey(&kept(config), &config.keep, archive, waits)
+}
+
+fn kept(config: &Config) -> Vec<Kept> {
+    let kept = config.paths.iter().filter_map(|(path, config)| {
+        Some(Kept {
+            path: path.clone(),
+            spec: config.spec.record.clone()?,
+            rule: config.keep,
+        })
+    });
+    kept.collect()
+}
+
+/// Applies the rules once.
+fn look(kept: &[Kept], overall: &Retention, archive: &Archive, waits: &dyn Fn(&Recording) -> bool) {
+    for going in survey(kept, overall, archive, waits) {
+        let one = going.recording;
+        match archive.delete(&one.file, &going.folder) {
             Ok(true) => {
                 tracing::info!(file = %one.file.display(), bytes = one.bytes, "recording deleted, as its rule says");
             }
@@ -87,14 +108,55 @@ fn look(kept: &[Kept], overall: &Retention, archive: &Archive) {
     }
 }
 
-fn group(one: &Kept, folder: &Path, archive: &Archive) -> io::Result<(Group, Vec<Recording>)> {
+/// Finds what the rules let go. A path whose folder cannot be read keeps everything.
+fn survey(
+    kept: &[Kept],
+    overall: &Retention,
+    archive: &Archive,
+    waits: &dyn Fn(&Recording) -> bool,
+) -> Vec<Going> {
+    let mut lists = Vec::new();
+    let mut groups = Vec::new();
+    for one in kept {
+        let folder = PathBuf::from(one.spec.location.folder(one.path.as_str()));
+        match group(one, &folder, archive, waits) {
+            Ok((group, list)) => {
+                let list: Vec<_> = list.into_iter().map(Some).collect();
+                lists.push((one.path.as_str(), folder, list));
+                groups.push(group);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(path = %one.path, %error, "recordings cannot be listed"),
+        }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let plan = plan(&groups, overall, now.unwrap_or_default());
+    let going = plan.into_iter().filter_map(|choice| {
+        let (path, folder, list) = lists.get_mut(choice.group)?;
+        Some(Going {
+            path: (*path).to_owned(),
+            recording: list.get_mut(choice.index)?.take()?,
+            folder: folder.clone(),
+            reason: choice.reason,
+            overall: choice.overall,
+        })
+    });
+    going.collect()
+}
+
+fn group(
+    one: &Kept,
+    folder: &Path,
+    archive: &Archive,
+    waits: &dyn Fn(&Recording) -> bool,
+) -> io::Result<(Group, Vec<Recording>)> {
     let disk = fs::metadata(folder)?.dev();
     let free = space(folder)?.free;
     let list = archive.list(one.path.as_str(), &one.spec)?;
     let recordings = list.iter().map(|file| record::Recording {
         end: file.end,
         bytes: file.bytes,
-        busy: file.state == FileState::Open || archive.is_read(&file.file),
+        busy: file.state == FileState::Open || archive.is_read(&file.file) || waits(file),
     });
     let group = Group {
         rule: one.rule,
@@ -151,9 +213,12 @@ mod tests {
             let there = files.iter().map(|file| folder.join(file).exists());
             there.collect::<Vec<_>>()
         };
-        look(&[one], &Retention::default(), &archive);
-        assert_eq!(left(), [false, true, true, false, false, true, true]);
-        assert!(!folder.join("20260104").exists());
+        // This one still waits to be uploaded.
+        let waits = |one: &Recording| one.file == folder.join(files[4]);
+        look(&[one], &Retention::default(), &archive, &waits);
+        assert_eq!(left(), [false, true, true, false, true, false, true]);
+        assert!(!folder.join("20260101/000000000000.mp4").exists());
+        assert!(!folder.join("20260105").exists());
         drop(read);
         assert!(archive.delete(&folder.join(files[2]), &folder).unwrap());
         assert!(!left()[2]);

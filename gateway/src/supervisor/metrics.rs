@@ -70,6 +70,31 @@ pub const METRICS: &[Metric] = &[
         kind: "counter",
         help: "Decoders and encoders that failed and were replaced since the rendition started.",
     },
+    Metric {
+        name: "sluice_upload_waiting_files",
+        kind: "gauge",
+        help: "Finished files that wait to be uploaded.",
+    },
+    Metric {
+        name: "sluice_upload_waiting_bytes",
+        kind: "gauge",
+        help: "Bytes of finished files that wait to be uploaded.",
+    },
+    Metric {
+        name: "sluice_uploaded_files_total",
+        kind: "counter",
+        help: "Files uploaded since Sluice started.",
+    },
+    Metric {
+        name: "sluice_uploaded_bytes_total",
+        kind: "counter",
+        help: "Bytes of files uploaded since Sluice started.",
+    },
+    Metric {
+        name: "sluice_upload_failures_total",
+        kind: "counter",
+        help: "Attempts to upload a file that failed since Sluice started.",
+    },
 ];
 
 /// One value of a metric.

@@ -52,7 +52,7 @@ impl Gateway {
             &config.ice_servers,
             patience,
             &control::Sockets::new(),
-            &Arc::default(),
+            control::Recordings::default(),
         );
         Self {
             router,

@@ -72,6 +72,10 @@ const TWO_VERSIONS: &[(&str, &str)] = &[
     ("digest", "with sha1"),
     ("getrandom", "rand 0.9 and ring"),
     ("hmac", "stun-types is on 0.12"),
+    ("lock_api", "with parking_lot"),
+    ("md-5", "stun-types is on 0.10"),
+    ("parking_lot", "object_store is on 0.12"),
+    ("parking_lot_core", "with parking_lot"),
     ("pem", "jsonwebtoken is on 3"),
     (
         "rand",

@@ -12,7 +12,7 @@ use sluice_core::record::moment::{from_rfc3339, rfc3339};
 use super::Control;
 use super::api::fresh;
 use super::error::Refusal;
-use crate::recordings::Recording;
+use crate::recordings::{Recording, Uploads};
 
 mod get;
 mod range;
@@ -44,9 +44,11 @@ pub(super) async fn all(State(control): State<Control>) -> Result<Response, Refu
             "bytes": list.iter().map(|one| one.bytes).sum::<u64>(),
             "start": list.first().map(|one| rfc3339(one.start)),
             "end": ends.max().map(rfc3339),
+            "upload": control.uploads.as_ref().map(|all| all.describe_path(&path)),
         }));
     }
-    Ok(fresh(json!({ "paths": paths })))
+    let upload = control.uploads.as_ref().map(|all| all.describe());
+    Ok(fresh(json!({ "paths": paths, "upload": upload })))
 }
 
 /// Lists the recordings of one path.
@@ -61,7 +63,7 @@ pub(super) async fn of_path(
     let list: Vec<_> = list
         .iter()
         .filter(|one| one.end >= from && one.start <= to)
-        .map(describe)
+        .map(|one| describe(one, control.uploads.as_deref()))
         .collect();
     Ok(fresh(json!({ "path": path, "recordings": list })))
 }
@@ -126,7 +128,7 @@ async fn list(control: &Control, path: &str) -> Result<Vec<Recording>, Refusal> 
     }
 }
 
-fn describe(one: &Recording) -> Value {
+fn describe(one: &Recording, uploads: Option<&Uploads>) -> Value {
     let tracks = one.contents.tracks.iter().map(|codec| {
         json!({
             "kind": codec.kind().label(),
@@ -142,6 +144,7 @@ fn describe(one: &Recording) -> Value {
         "duration_s": (one.end - one.start).as_secs_f64(),
         "bytes": one.bytes,
         "tracks": tracks.collect::<Vec<_>>(),
+        "uploaded": uploads.map(|all| all.has(&one.file)),
     })
 }
 

@@ -15,6 +15,7 @@ pub mod repair;
 pub mod retain;
 pub mod retry;
 pub mod template;
+pub mod upload;
 
 pub use container::Container;
 pub use contents::{Contents, contents};
@@ -24,6 +25,7 @@ pub use merge::Merge;
 pub use moment::{Calendar, Moment, Order};
 pub use preroll::PreRoll;
 pub use repair::{Repair, repair};
-pub use retain::{Group, Recording, Retention, plan};
+pub use retain::{Choice, Group, Reason, Recording, Retention, plan};
 pub use retry::DiskRetry;
 pub use template::{Template, TemplateError};
+pub use upload::{Backlog, Counts, Finished};

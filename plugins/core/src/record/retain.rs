@@ -38,9 +38,32 @@ pub struct Group {
     pub recordings: Vec<Recording>,
 }
 
-/// Gives what to delete, as places of groups and of recordings in them: first by each path's own rule, then by the one for all
-/// paths together. Its `free_bytes` is for each disk.
-pub fn plan(groups: &[Group], overall: &Retention, now: Duration) -> Vec<(usize, usize)> {
+/// Which part of a rule lets a recording go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It is older than `age`.
+    Age,
+    /// There is more than `total_bytes`.
+    TotalBytes,
+    /// Less than `free_bytes` is left.
+    FreeBytes,
+}
+
+/// A recording that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// The place of its group.
+    pub group: usize,
+    /// Its place in the group.
+    pub index: usize,
+    /// Why it goes.
+    pub reason: Reason,
+    /// By the rule for all paths together, not by its path's own.
+    pub overall: bool,
+}
+
+/// Gives what to delete: first by each path's own rule, then by the one for all paths together. Its `free_bytes` is for each disk.
+pub fn plan(groups: &[Group], overall: &Retention, now: Duration) -> Vec<Choice> {
     let mut plan = Plan {
         groups,
         now,
@@ -49,20 +72,20 @@ pub fn plan(groups: &[Group], overall: &Retention, now: Duration) -> Vec<(usize,
         freed: BTreeMap::new(),
     };
     for (place, group) in groups.iter().enumerate() {
-        plan.apply(&group.rule, |other, _| other == place);
+        plan.apply(&group.rule, false, |other, _| other == place);
     }
     let together = Retention {
         free_bytes: None,
         ..*overall
     };
-    plan.apply(&together, |_, _| true);
+    plan.apply(&together, true, |_, _| true);
     let space = Retention {
         free_bytes: overall.free_bytes,
         ..Retention::default()
     };
     let disks: BTreeSet<_> = groups.iter().map(|group| group.disk).collect();
     for disk in disks {
-        plan.apply(&space, |_, group| group.disk == disk);
+        plan.apply(&space, true, |_, group| group.disk == disk);
     }
     plan.chosen
 }
@@ -70,7 +93,7 @@ pub fn plan(groups: &[Group], overall: &Retention, now: Duration) -> Vec<(usize,
 struct Plan<'a> {
     groups: &'a [Group],
     now: Duration,
-    chosen: Vec<(usize, usize)>,
+    chosen: Vec<Choice>,
     /// The same, to look them up.
     gone: BTreeSet<(usize, usize)>,
     /// By disk.
@@ -79,7 +102,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// Applies a rule to what is left of some groups. Where it is about space they are on one disk.
-    fn apply(&mut self, rule: &Retention, takes: impl Fn(usize, &Group) -> bool) {
+    fn apply(&mut self, rule: &Retention, overall: bool, takes: impl Fn(usize, &Group) -> bool) {
         let mut places = Vec::new();
         let mut recordings = Vec::new();
         let mut free = u64::MAX;
@@ -96,13 +119,18 @@ impl Plan<'_> {
                 }
             }
         }
-        for index in rule.choose(&recordings, self.now, free) {
+        for (index, reason) in rule.choose(&recordings, self.now, free) {
             let (Some((place, index, disk)), Some(one)) =
                 (places.get(index), recordings.get(index))
             else {
                 continue;
             };
-            self.chosen.push((*place, *index));
+            self.chosen.push(Choice {
+                group: *place,
+                index: *index,
+                reason,
+                overall,
+            });
             self.gone.insert((*place, *index));
             let freed = self.freed.entry(*disk).or_default();
             *freed = freed.saturating_add(one.bytes);
@@ -116,10 +144,15 @@ impl Retention {
         self.age.is_none() && self.total_bytes.is_none() && self.free_bytes.is_none()
     }
 
-    /// Gives the indices of the recordings to delete, oldest first.
+    /// Gives the indices of the recordings to delete, and why, oldest first.
     ///
     /// `free` is what the disk has left. One that is busy is never chosen; it counts as what is there.
-    pub fn choose(&self, recordings: &[Recording], now: Duration, free: u64) -> Vec<usize> {
+    pub fn choose(
+        &self,
+        recordings: &[Recording],
+        now: Duration,
+        free: u64,
+    ) -> Vec<(usize, Reason)> {
         let mut order: Vec<_> = recordings.iter().enumerate().collect();
         order.sort_by_key(|(index, recording)| (recording.end, *index));
         let mut total = recordings
@@ -133,12 +166,16 @@ impl Retention {
                 .is_some_and(|age| now.saturating_sub(recording.end) > age);
             let much = self.total_bytes.is_some_and(|limit| total > limit);
             let tight = self.free_bytes.is_some_and(|limit| free < limit);
-            if recording.busy || !(old || much || tight) {
-                continue;
-            }
+            let reason = match (old, much, tight) {
+                _ if recording.busy => continue,
+                (true, _, _) => Reason::Age,
+                (false, true, _) => Reason::TotalBytes,
+                (false, false, true) => Reason::FreeBytes,
+                (false, false, false) => continue,
+            };
             total = total.saturating_sub(recording.bytes);
             free = free.saturating_add(recording.bytes);
-            chosen.push(index);
+            chosen.push((index, reason));
         }
         chosen
     }
@@ -154,6 +191,10 @@ mod tests {
             bytes,
             busy: false,
         }
+    }
+
+    fn indices(chosen: Vec<(usize, Reason)>) -> Vec<usize> {
+        chosen.into_iter().map(|(index, _)| index).collect()
     }
 
     #[test]
@@ -193,8 +234,12 @@ mod tests {
             ),
         ] {
             let chosen = rule.choose(&all, Duration::from_secs(100), 100);
-            assert_eq!(chosen, want, "{rule:?}");
+            assert_eq!(indices(chosen), want, "{rule:?}");
         }
+        let (many, now) = (age(85), Duration::from_secs(100));
+        assert_eq!(many.choose(&all, now, 100), [(1, Reason::Age)]);
+        assert_eq!(total(29).choose(&all, now, 100), [(1, Reason::TotalBytes)]);
+        assert_eq!(space(101).choose(&all, now, 100), [(1, Reason::FreeBytes)]);
     }
 
     #[test]
@@ -236,7 +281,13 @@ mod tests {
             (two(none, none, 2), space(105), vec![(0, 0), (1, 0)]),
             (two(keeps(20), none, 2), space(110), vec![(0, 0), (1, 0)]),
         ] {
-            assert_eq!(plan(&groups, &overall, now), want, "{groups:?} {overall:?}");
+            let plan = plan(&groups, &overall, now);
+            let places = plan.iter().map(|one| (one.group, one.index));
+            let places: Vec<_> = places.collect();
+            assert_eq!(places, want, "{groups:?} {overall:?}");
+            let own = plan.iter().filter(|one| !one.overall).count();
+            let ruled = groups.iter().any(|group| !group.rule.is_none());
+            assert_eq!(own > 0, ruled && !want.is_empty(), "{plan:?}");
         }
     }
 
@@ -251,7 +302,7 @@ mod tests {
             total_bytes: Some(20),
             ..Retention::default()
         };
-        assert_eq!(rule.choose(&all, Duration::from_secs(100), 0), [1]);
+        assert_eq!(indices(rule.choose(&all, Duration::from_secs(100), 0)), [1]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod crashes;
 mod disks;
 mod playback;
 mod retention;
+mod upload;
 
 use std::path::Path;
 use std::process::Command;

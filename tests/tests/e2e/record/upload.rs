@@ -1,0 +1,214 @@
+//! Finished files go to a bucket, whatever becomes of its server meanwhile.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sluice_tests::camera::Camera;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::process::our_binary;
+use sluice_tests::recordings;
+use sluice_tests::s3::S3;
+use sluice_tests::wait::until;
+use tempfile::TempDir;
+
+use super::CAMERA;
+use crate::secs;
+
+const SECRET: &str = "a-secret-that-nobody-sees";
+
+fn options(s3: &S3, folder: &Path, keys: &str) -> GatewayOptions {
+    let upload = format!(
+        "upload: {{to: s3://rec/cams, endpoint: '{}', key: id, secret: {SECRET}{keys}}}",
+        s3.url()
+    );
+    GatewayOptions::new().recordings(folder).record(&upload)
+}
+
+fn recorded(options: GatewayOptions, camera: &Camera, record: &str) -> GatewayOptions {
+    let keys = [
+        ("source", camera.url()),
+        ("rtsp_transport", "tcp"),
+        ("record", record),
+    ];
+    options.path_with("cam", &keys)
+}
+
+/// What the API says of all uploads, and of those of the path.
+fn state(gateway: &Gateway) -> (Value, Value) {
+    let all = gateway.get("api/v1/recordings").json();
+    (all["upload"].clone(), all["paths"][0]["upload"].clone())
+}
+
+fn wait(gateway: &Gateway, what: &str, wanted: impl Fn(&Value, &Value) -> bool) -> (Value, Value) {
+    until(secs(40), what, || {
+        let (all, path) = state(gateway);
+        wanted(&all, &path).then_some((all, path))
+    })
+}
+
+/// The names of the path's finished files.
+fn finished(gateway: &Gateway) -> BTreeSet<String> {
+    let list = gateway.get("api/v1/recordings/cam").json();
+    let list = list["recordings"]
+        .as_array()
+        .cloned()
+        .expect("it is a list");
+    let done = |one: &&Value| one["state"] == "whole" || one["state"] == "repaired";
+    let names = list
+        .iter()
+        .filter(done)
+        .filter_map(|one| one["name"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn finished_files_reach_a_bucket_and_go_here_once_it_has_them() {
+    let mut s3 = S3::start();
+    s3.bucket("rec");
+    let folder = TempDir::new().expect("a folder");
+    let cam = folder.path().join("cam");
+    fs::create_dir(&cam).expect("a folder");
+    // One that was left from before, so large that it goes in parts; and one that cannot be played, which stays.
+    let large = "2026-01-02T03-04-05-000006Z.mp4";
+    fs::write(cam.join(large), vec![7; 20_000_000]).expect("a file");
+    let broken = "2026-01-02T03-04-05-000007Z.broken.mp4";
+    fs::write(cam.join(broken), [0; 100]).expect("a file");
+    let camera = Camera::with(CAMERA);
+    let options = options(&s3, folder.path(), ", delete_local: true");
+    let mut gateway = recorded(options, &camera, "{segment: 1s}").start();
+    wait(&gateway, "four files there", |_, path| {
+        path["uploaded"].as_u64() >= Some(4)
+    });
+    // At most what was finished since it was last looked for, and what is written.
+    until(secs(20), "the first files gone here", || {
+        (!cam.join(large).exists() && finished(&gateway).len() <= 7).then_some(())
+    });
+    assert!(cam.join(broken).exists());
+    let metrics = gateway.get("metrics").body;
+    for name in ["sluice_uploaded_files_total", "sluice_upload_waiting_files"] {
+        assert!(
+            metrics.contains(&format!("{name}{{path=\"cam\"}} ")),
+            "{metrics}"
+        );
+    }
+    let (all, path) = state(&gateway);
+    assert_eq!(all["to"], "s3://rec/cams", "{all:#}");
+    assert_eq!(path["failures"], 0, "{path:#}");
+    let shown = format!("{all} {path} {metrics} {}", gateway.log());
+    assert!(!shown.contains(SECRET), "{shown}");
+    gateway.terminate(secs(10));
+
+    let objects = s3.objects("rec");
+    let first = objects
+        .iter()
+        .find(|one| one.key == format!("cams/cam/{large}"));
+    assert_eq!(first.map(|one| one.size), Some(20_000_000), "{objects:?}");
+    assert!(objects.len() >= 4, "{objects:?}");
+    assert!(
+        objects.iter().all(|one| one.content_type == "video/mp4"),
+        "{objects:?}"
+    );
+    assert!(
+        !objects.iter().any(|one| one.key.contains("broken")),
+        "{objects:?}"
+    );
+}
+
+#[test]
+fn a_server_that_goes_away_loses_nothing_and_gets_nothing_twice() {
+    let mut s3 = S3::start();
+    s3.bucket("rec");
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(CAMERA);
+    // The rule would delete what waits longer than 3 s.
+    let options = recorded(
+        options(&s3, folder.path(), ""),
+        &camera,
+        "{segment: 1s, keep: 3s}",
+    );
+    let mut gateway = options.start();
+    wait(&gateway, "two files there", |_, path| {
+        path["uploaded"].as_u64() >= Some(2)
+    });
+    s3.away();
+    let (all, _) = wait(&gateway, "twelve that wait", |all, path| {
+        all["state"] == "failed" && path["waiting"].as_u64() >= Some(12)
+    });
+    let reason = all["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("s3://rec/cams: no answer ("), "{all:#}");
+    let mut seen = finished(&gateway);
+    // Killed while it waits: what the bucket has is known after the next start, and what waits waits on.
+    gateway.process_mut().kill();
+    gateway = options.start();
+    let (_, path) = wait(&gateway, "files that wait", |_, path| {
+        path["waiting"].as_u64() >= Some(12)
+    });
+    assert_eq!(path["uploaded"], 0, "{path:#}");
+    seen.extend(finished(&gateway));
+    s3.back();
+    wait(&gateway, "none that wait", |all, path| {
+        all["state"] == "idle" && path["waiting"] == 0 && path["uploaded"].as_u64() >= Some(12)
+    });
+    gateway.terminate(secs(10));
+
+    let objects = s3.objects("rec");
+    let there: BTreeSet<_> = objects
+        .iter()
+        .filter_map(|one| one.key.strip_prefix("cams/cam/"))
+        .collect();
+    let lost: Vec<_> = seen
+        .iter()
+        .filter(|name| !there.contains(name.as_str()))
+        .collect();
+    assert!(seen.len() >= 12 && lost.is_empty(), "{lost:?} of {seen:?}");
+    for file in recordings::files(&folder.path().join("cam")) {
+        let name = file.file_name().expect("it has a name").to_string_lossy();
+        let size = fs::metadata(&file).expect("it is there").len();
+        let object = objects.iter().find(|one| one.key.ends_with(&*name));
+        assert!(
+            object.is_none_or(|one| one.size == size),
+            "{name} {size} {object:?}"
+        );
+    }
+    let twice: Vec<_> = s3
+        .written()
+        .into_iter()
+        .filter(|(_, times)| *times > 1)
+        .collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_bucket_or_its_keys_is_said() {
+    let folder = TempDir::new().expect("a folder");
+    let s3 = S3::start();
+    let gateway = options(&s3, folder.path(), "").path("cam", "test:").start();
+    let (all, _) = wait(&gateway, "no bucket", |all, _| all["state"] == "failed");
+    let want = "s3://rec/cams: there is no such bucket (NoSuchBucket); make it, or name another as `record.upload.to`";
+    assert_eq!(all["reason"], want, "{all:#}");
+    drop(gateway);
+
+    let mut s3 = S3::strict();
+    s3.bucket("rec");
+    let gateway = options(&s3, folder.path(), "").path("cam", "test:").start();
+    let (all, _) = wait(&gateway, "no right", |all, _| all["state"] == "failed");
+    let reason = all["reason"].as_str().unwrap_or_default();
+    let want = "s3://rec/cams: the credentials are refused (InvalidAccessKeyId); write others";
+    assert!(reason.starts_with(want), "{all:#}");
+    assert!(!format!("{all} {}", gateway.log()).contains(SECRET));
+
+    let file = folder.path().join("bad.yaml");
+    let yaml = "record: {upload: {to: 'ftp://host/x'}}\npaths: {cam: {source: 'test:'}}\n";
+    fs::write(&file, yaml).expect("a config");
+    let mut check = Command::new(our_binary("sluice"));
+    let output = check.arg("check").arg(&file).output().expect("sluice runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(":1: `record.upload.to: ftp://host/x` cannot be used; write s3://"),
+        "{said}"
+    );
+}
