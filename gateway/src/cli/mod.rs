@@ -13,6 +13,7 @@ use crate::config::{AccessConfig, Config, DEFAULT_LISTEN, Listen, PathConfig};
 use crate::control::Certificate;
 use crate::observe::{self, LogFormat, LogLevel};
 
+mod doctor;
 mod encoders;
 mod run;
 
@@ -69,6 +70,14 @@ enum Command {
     Check {
         /// The config, in YAML
         file: PathBuf,
+    },
+    /// Say what this machine lacks for a config, and which recordings its rules would delete now; change nothing
+    Doctor {
+        /// The config, in YAML
+        file: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
     },
     /// Print a path as a gst-launch line
     Explain {
@@ -164,6 +173,9 @@ pub fn main() -> ExitCode {
                 config.listen
             ))
         }),
+        Command::Doctor { file, json } => {
+            with_config(&file, |config| doctor::examine(&config, json))
+        }
         Command::Explain { path, config: file } => {
             with_config(&file, |config| explain(&path, &config))
         }

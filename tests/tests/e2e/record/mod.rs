@@ -2,6 +2,7 @@
 
 mod control;
 mod crashes;
+mod day;
 mod disks;
 mod playback;
 mod retention;
