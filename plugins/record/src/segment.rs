@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
-use sluice_core::Codec;
 use sluice_core::record::{Container, Moment, template};
+use sluice_core::{Codec, Kind};
 
 use crate::keeper::{Keeper, Kept, said};
 use crate::mend::{Starts, mend};
@@ -188,9 +188,6 @@ impl Opening<'_> {
             let mut last: gst::Element = source.clone().upcast();
             if let Some(parser) = track::parser(codec) {
                 last = follow(&pipeline, &last, parser)?;
-                if last.has_property("config-interval") && container == Container::MpegTs {
-                    last.set_property("config-interval", -1i32);
-                }
             }
             let timestamper = track::timestamper(container, codec).filter(|_| !self.decoded);
             if let Some((timestamper, caps)) = timestamper {
@@ -198,6 +195,14 @@ impl Opening<'_> {
                 last.set_property("caps", caps);
                 last = follow(&pipeline, &last, timestamper)?;
                 track::measure(&last, lanes.len(), &self.earlier);
+            }
+            let in_place = container == Container::MpegTs;
+            if let Some(parser) = track::parser(codec).filter(|_| in_place)
+                && codec.kind() == Kind::Video
+            {
+                // A transport stream says its parameters before each key frame.
+                last = follow(&pipeline, &last, parser)?;
+                last.set_property("config-interval", -1i32);
             }
             let wanted = match container {
                 Container::MpegTs => "sink_%d".to_owned(),

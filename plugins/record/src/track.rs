@@ -77,13 +77,12 @@ pub(crate) fn parser(codec: Codec) -> Option<&'static str> {
 /// pictures are shown, and nothing else.
 pub(crate) fn timestamper(container: Container, codec: Codec) -> Option<(&'static str, gst::Caps)> {
     let (_, factory, media, mp4) = TIMESTAMPERS.iter().find(|(known, ..)| *known == codec)?;
-    let format = match container {
-        Container::Matroska => return None,
-        Container::MpegTs => "byte-stream",
-        Container::FragmentedMp4 | Container::Mp4 => mp4,
-    };
+    if container == Container::Matroska {
+        return None;
+    }
+    // In byte streams, timestampers of 1.22 lose the first picture's time.
     let caps = gst::Caps::builder(*media)
-        .field("stream-format", format)
+        .field("stream-format", *mp4)
         .field("alignment", "au");
     Some((factory, caps.build()))
 }

@@ -4,6 +4,7 @@ mod control;
 mod crashes;
 mod day;
 mod disks;
+mod formats;
 mod playback;
 mod retention;
 mod upload;
@@ -154,7 +155,7 @@ fn a_camera_is_recorded_as_it_comes_while_somebody_watches() {
 fn pictures_that_come_in_another_order_than_they_are_shown_are_shown_in_theirs() {
     let folder = TempDir::new().expect("a folder");
     let camera = Camera::with(&format!("{CAMERA} --audio aac --b-frames 2"));
-    let formats = ["fmp4", "mp4", "mkv"];
+    let formats = ["fmp4", "mp4", "mkv", "mpegts"];
     let mut options = GatewayOptions::new().recordings(folder.path());
     for format in formats {
         let record = format!("{{segment: 2s, format: {format}}}");
