@@ -1,4 +1,4 @@
-//! `make bench`: what a viewer costs, and what it gets, with Sluice and with plain webrtcbin.
+//! `make bench`: what a viewer costs, and what it gets, with Sluice and with plain webrtcbin; what a recorded stream costs, and with ffmpeg.
 //!
 //! Writes the table of `docs/benchmarks.md`. Without arguments it takes about twenty minutes on two
 //! cores; nothing else should run beside it.
@@ -13,13 +13,16 @@
 
 mod baseline;
 mod publish;
+mod record;
 mod run;
+mod shared;
 mod table;
 mod transcode;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use run::{Server, measure};
 
 /// Measures Sluice and a plain webrtcbin beside it.
@@ -34,18 +37,48 @@ struct Arguments {
     /// Where the table goes; `-` for the terminal only.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md"))]
     out: PathBuf,
-    /// Measures the way from a publisher to a viewer only, and writes no file.
-    #[arg(long)]
-    publisher: bool,
-    /// Measures what a transcode costs only, and writes no file.
-    #[arg(long)]
-    transcode: bool,
+    /// Measures this part only, and writes no file.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// The gateway's `latency` on that way.
     #[arg(long, value_delimiter = ',', default_value = "200ms,20ms")]
     latencies: Vec<String>,
     /// Serves this RTSP source through one webrtcbin pipeline per viewer, and measures nothing.
     #[arg(long)]
     baseline: Option<String>,
+}
+
+/// What is measured beside the viewers.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Part {
+    /// The way from a publisher to a viewer.
+    Publisher,
+    /// From one codec to another, beside ffmpeg.
+    Transcode,
+    /// One rendition for one viewer and for twenty.
+    Shared,
+    /// Recorded streams, beside ffmpeg.
+    Recorded,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [
+        Self::Publisher,
+        Self::Transcode,
+        Self::Shared,
+        Self::Recorded,
+    ];
+
+    /// Measures it, and gives its part of the page.
+    fn measure(self, span: Duration, latencies: &[String]) -> String {
+        eprintln!("{self:?} …");
+        match self {
+            Self::Publisher => table::ways(&publish::measure(span, latencies)),
+            Self::Transcode => table::transcode(&transcode::measure(span)),
+            Self::Shared => table::shared(&shared::measure(span)),
+            Self::Recorded => table::recorded(&record::measure(span)),
+        }
+    }
 }
 
 fn main() {
@@ -56,19 +89,16 @@ fn main() {
         }
         return;
     }
-    let span = std::time::Duration::from_secs(arguments.seconds);
-    eprintln!("from one codec to another …");
-    let cost = transcode::measure(span);
-    println!("{}", table::cost(&cost));
-    if arguments.transcode {
+    let span = Duration::from_secs(arguments.seconds);
+    if let Some(part) = arguments.only {
+        println!("{}", part.measure(span, &arguments.latencies));
         return;
     }
-    eprintln!("from a publisher to a viewer …");
-    let ways = publish::measure(span, &arguments.latencies);
-    println!("{}", table::ways(&ways));
-    if arguments.publisher {
-        return;
-    }
+    let parts = Part::ALL.map(|part| {
+        let table = part.measure(span, &arguments.latencies);
+        println!("{table}");
+        table
+    });
     let mut rows = Vec::new();
     let servers = [
         Server::Sluice,
@@ -85,7 +115,7 @@ fn main() {
             rows.push(row);
         }
     }
-    let page = table::page(&rows, &ways, &cost, arguments.seconds);
+    let page = table::page(&rows, &parts, arguments.seconds);
     if arguments.out.as_os_str() == "-" {
         println!("{page}");
     } else if let Err(e) = std::fs::write(&arguments.out, page) {

@@ -4,7 +4,9 @@ use sluice_tests::proc::machine;
 use sluice_tests::process::run;
 
 use crate::publish::Way;
+use crate::record::Cost as Recorded;
 use crate::run::Row;
+use crate::shared::Rendition;
 use crate::transcode::Cost;
 
 /// The value below which this share of the values lies.
@@ -74,7 +76,7 @@ pub(crate) fn ways(ways: &[Way]) -> String {
 }
 
 /// The table of what a transcode costs.
-pub(crate) fn cost(cost: &Cost) -> String {
+pub(crate) fn transcode(cost: &Cost) -> String {
     let of = |share| quantile(&cost.delays, share);
     let more = (cost.sluice / cost.ffmpeg - 1.0) * 100.0;
     format!(
@@ -87,17 +89,42 @@ pub(crate) fn cost(cost: &Cost) -> String {
     )
 }
 
-/// The whole page.
-pub(crate) fn page(rows: &[Row], ways_seen: &[Way], cost_seen: &Cost, seconds: u64) -> String {
+/// One rendition, with one viewer and with many.
+pub(crate) fn shared(renditions: &[Rendition]) -> String {
+    let line = |one: &Rendition| {
+        format!(
+            "| {} | {:.0} | {:.0} | {:.1} | {} |",
+            one.viewers, one.codec_ms, one.all_ms, one.frames_per_s, one.dropped
+        )
+    };
+    let lines: Vec<String> = renditions.iter().map(line).collect();
+    format!("{SHARED}\n{}", lines.join("\n"))
+}
+
+/// The table of recorded streams.
+pub(crate) fn recorded(costs: &[Recorded]) -> String {
+    let line = |cost: &Recorded| {
+        format!(
+            "| {} | {:.1} | {:.1} |",
+            cost.recorder,
+            cost.cpu_ms,
+            cost.rss_kb / 1024.0
+        )
+    };
+    let lines: Vec<String> = costs.iter().map(line).collect();
+    format!("{RECORDED}\n{}", lines.join("\n"))
+}
+
+/// The whole page: viewers, and the other parts as they are.
+pub(crate) fn page(rows: &[Row], parts: &[String], seconds: u64) -> String {
     let lines: Vec<String> = rows.iter().map(line).collect();
     let gstreamer = run(std::process::Command::new("gst-launch-1.0").arg("--version"));
     let gstreamer = gstreamer.lines().nth(1).unwrap_or("GStreamer");
     format!(
-        "{HEAD}\nMachine: {}; {gstreamer}. Windows of {seconds} s.\n\n{COLUMNS}\n{}\n\n{NOTES}\n{PUBLISHER}\n{}\n\n{TRANSCODE}\n{}\n",
+        "{HEAD}\nMachine: {}; {gstreamer}. Windows of {seconds} s.\n\n{COLUMNS}\n{}\n\n{NOTES}\n{}\n",
         machine(),
         lines.join("\n"),
-        ways(ways_seen),
-        cost(cost_seen),
+        parts.join("\n\n"),
     )
 }
 
@@ -127,27 +154,42 @@ const NOTES: &str = "\
   first key frame, so that the load does not take the processor from the server.
 ";
 
-const PUBLISHER: &str = "\
+const COST: &str = "\
+## From one codec to another
+
+`sluicetranscode` beside ffmpeg, one after the other in the same run: a file of H.264 (1280×720, 25 frames/s) is decoded and
+encoded again by the same x264 with the same settings (veryfast, zerolatency, 2 Mbit/s, baseline, key frame every 2 s), as fast as
+it goes. The delay is that of live pictures, from the element's sink pad to its source pad.
+
+| `sluicetranscode`, CPU ms per s | ffmpeg, CPU ms per s | more | delay, ms (p50 / p99) | frames |
+|---|---|---|---|---|";
+
+const WAYS: &str = "\
 ## From a publisher to a viewer
 
 What the gateway adds: the publisher (str0m; 1280×720, 30 frames/s, 1.5 Mbit/s H.264, and Opus) marks each frame with the clock
 when it is encoded, the viewer (str0m) looks at the clock when the frame's first packet is decrypted. In the same run,
 without a gateway: the publisher's packets go straight to the viewer. `latency`, the jitter buffer, is how long lost and
 late packets are waited for; what comes whole is passed on at once.
-";
 
-const TRANSCODE: &str = "\
-## From one codec to another
-
-`sluicetranscode` beside ffmpeg, one after the other in the same run: a file of H.264 (1280×720, 25 frames/s) is decoded and
-encoded again by the same x264 with the same settings (veryfast, zerolatency, 2 Mbit/s, baseline, key frame every 2 s), as fast as
-it goes. The delay is that of live pictures, from the element's sink pad to its source pad.
-";
-
-const COST: &str = "\
-| `sluicetranscode`, CPU ms per s | ffmpeg, CPU ms per s | more | delay, ms (p50 / p99) | frames |
+| way | `latency` | age of a frame, ms (p50 / p99) | added by the gateway, ms (p50 / p99) | frames |
 |---|---|---|---|---|";
 
-const WAYS: &str = "\
-| way | `latency` | age of a frame, ms (p50 / p99) | added by the gateway, ms (p50 / p99) | frames |
+const RECORDED: &str = "\
+## A recorded stream
+
+Four recordings of that camera (video and Opus as they come, MP4 in fragments, files of 10 s) by one Sluice, and in the same seconds by
+four ffmpeg. Everything that they do is in it: reading the camera, and with Sluice that each second is on the disk (`fdatasync`).
+Memory is the whole process's, by the number of streams. What `record: false` takes is what any path takes that runs without viewers.
+
+| recorder | CPU ms per stream per s | RSS MB per stream |
+|---|---|---|";
+
+const SHARED: &str = "\
+## One rendition for many
+
+That camera's H.264 is made into VP8 (2 Mbit/s) once, for one viewer and for twenty. The codec's part is the CPU time of the threads that
+decode and encode; the rest of the process is ingest, and what each viewer costs anyway.
+
+| viewers | decoding and encoding, CPU ms per s | whole process, CPU ms per s | frames per s | left out |
 |---|---|---|---|---|";
