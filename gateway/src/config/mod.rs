@@ -1,7 +1,7 @@
 //! The config: read once, into types that cannot be wrong.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sluice_core::IceSource;
 use sluice_core::id::RouteId;
@@ -68,6 +68,8 @@ pub struct Config {
     pub keep: Retention,
     /// How many streams are transcoded at a time.
     pub transcodes: Slots,
+    /// The folder of recordings.
+    pub recordings: PathBuf,
     /// Where finished recordings go to.
     pub upload: Option<UploadConfig>,
     /// At least one path.
@@ -156,6 +158,7 @@ impl Config {
             transport,
             keep: Retention::default(),
             transcodes: path.spec.transcode.slots.clone(),
+            recordings: record::folder(&raw_record::RawRecordings::default(), &mut Vec::new()),
             upload: None,
             paths: BTreeMap::from([(path.spec.id.clone(), path)]),
         }
@@ -217,6 +220,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         transport,
         keep,
         transcodes,
+        recordings,
         upload,
         paths,
     }

@@ -35,7 +35,8 @@ impl Supervisor {
         let mut tasks = JoinSet::new();
         let mut handles = BTreeMap::new();
         for (id, path) in &config.paths {
-            let (handle, task) = path::PathTask::new(path.clone(), cancel.clone());
+            let memory = recording::Memory::new(&config.recordings, id);
+            let (handle, task) = path::PathTask::new(path.clone(), memory, cancel.clone());
             tasks.spawn(task.run());
             handles.insert(id.as_str().to_owned(), handle);
         }

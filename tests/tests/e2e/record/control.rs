@@ -121,6 +121,29 @@ fn starting_and_stopping_disturbs_no_viewer_and_gives_a_file_each_time() {
 }
 
 #[test]
+fn what_was_asked_holds_over_a_crash() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(CAMERA);
+    let mut gateway = recording_when_asked(&camera, folder.path());
+    switch(&gateway, "start");
+    wait_frames(&gateway, 10);
+    gateway.process_mut().kill();
+
+    let mut gateway = recording_when_asked(&camera, folder.path());
+    wait_frames(&gateway, 10);
+    switch(&gateway, "stop");
+    gateway.process_mut().kill();
+
+    let gateway = recording_when_asked(&camera, folder.path());
+    let path = gateway.path("cam");
+    assert_eq!(
+        (&path["state"], &path["record"]),
+        (&"idle".into(), &Value::Null),
+        "{path:#}"
+    );
+}
+
+#[test]
 fn an_event_has_the_seconds_before_it_and_ends_by_itself() {
     let folder = TempDir::new().expect("a folder");
     let camera = Camera::with(&format!("{CAMERA} --audio aac"));

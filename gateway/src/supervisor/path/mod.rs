@@ -13,7 +13,10 @@ use tracing::Instrument as _;
 
 use super::lifecycle::{Action, Lifecycle};
 use super::log;
+use super::recording::Memory;
 use crate::config::PathConfig;
+
+mod wishes;
 
 /// Commands that wait for one path; when it is full, a request waits its turn.
 const COMMANDS: usize = 64;
@@ -82,6 +85,9 @@ pub(super) struct PathTask {
     running: Option<Running>,
     /// When the recording of an event ends.
     event_ends: Option<Instant>,
+    memory: Memory,
+    /// What the config says without anybody asking.
+    usual: Wish,
 }
 
 /// A route, and what it tells.
@@ -101,7 +107,11 @@ enum Wake {
 }
 
 impl PathTask {
-    pub(super) fn new(config: PathConfig, cancel: CancellationToken) -> (Handle, Self) {
+    pub(super) fn new(
+        config: PathConfig,
+        memory: Memory,
+        cancel: CancellationToken,
+    ) -> (Handle, Self) {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (snapshot, watched) = watch::channel(Snapshot::default());
         let handle = Handle {
@@ -109,6 +119,8 @@ impl PathTask {
             commands,
             snapshot: watched,
         };
+        let starts = config.spec.record.as_ref().is_some_and(|one| one.starts);
+        let usual = if starts { Wish::Start } else { Wish::Stop };
         let lifecycle = Lifecycle::new(config.on_demand.then_some(config.idle_stop));
         (
             handle,
@@ -120,6 +132,8 @@ impl PathTask {
                 lifecycle,
                 running: None,
                 event_ends: None,
+                memory,
+                usual,
             },
         )
     }
@@ -131,14 +145,26 @@ impl PathTask {
     }
 
     async fn serve(mut self) {
+        let asked = self.memory.recall().await;
+        let asked = asked.filter(|_| self.config.spec.record.is_some());
+        if let (Some(Wish::Stop), Some(record)) = (asked, &mut self.config.spec.record) {
+            // Before the route starts, which would begin a file.
+            record.starts = false;
+        }
         let action = self.lifecycle.begin(Instant::now());
         self.act(action).await;
+        if let Some(wish) = asked
+            && let Err(problem) = self.on_wish(wish).await
+        {
+            tracing::warn!(reason = %problem.detail, "not recorded as it was asked before the restart");
+        }
         loop {
             match self.next().await {
                 Wake::Cancelled => break,
                 Wake::Command(Command::Open { reply }) => self.on_open(reply).await,
                 Wake::Command(Command::Record { wish, reply }) => {
                     let done = self.on_wish(wish).await;
+                    self.remember(wish).await;
                     if reply.send(done).is_err() {
                         tracing::debug!("whoever asked is gone");
                     }
@@ -182,53 +208,6 @@ impl PathTask {
         if reply.send(answer).is_err() {
             tracing::debug!("whoever asked is gone");
         }
-    }
-
-    async fn on_wish(&mut self, wish: Wish) -> Result<(), Problem> {
-        let Some(record) = &self.config.spec.record else {
-            return Err(super::recording::not_configured());
-        };
-        let records = record.starts;
-        self.event_ends = match wish {
-            Wish::Start | Wish::Stop => None,
-            // It is recorded anyway, and nobody has said for how long.
-            Wish::For(_) if records && self.event_ends.is_none() => None,
-            Wish::For(span) => self.event_ends.max(Some(Instant::now() + span)),
-        };
-        self.on_record(wish != Wish::Stop).await
-    }
-
-    async fn end_event(&mut self) {
-        if self.event_ends.is_none_or(|ends| ends > Instant::now()) {
-            return;
-        }
-        self.event_ends = None;
-        if let Err(problem) = self.on_record(false).await {
-            tracing::warn!(reason = %problem.detail, "the recording did not end");
-        }
-    }
-
-    /// Starts or ends the recording; when this returns, its file is whole.
-    async fn on_record(&mut self, on: bool) -> Result<(), Problem> {
-        let Some(record) = &mut self.config.spec.record else {
-            return Err(super::recording::not_configured());
-        };
-        let changes = std::mem::replace(&mut record.starts, on) != on;
-        let recorder = self.running.as_ref().and_then(|one| one.route.recorder());
-        let done = match recorder {
-            Some(recorder) if changes => super::recording::switch(recorder, on).await,
-            Some(_) | None => Ok(()),
-        };
-        if !on {
-            let count = self.running.as_ref();
-            let count = count.map_or(0, |running| running.route.viewers().count());
-            self.lifecycle.release(count, Instant::now());
-            return done;
-        }
-        // A route that is started by this records from its first key frame on.
-        let action = self.lifecycle.hold(Instant::now());
-        self.act(action).await;
-        done
     }
 
     async fn on_route(&mut self, event: Event) {
