@@ -39,13 +39,14 @@ pub(super) fn unplayable(format: &VideoFormat) -> Option<String> {
 
 /// Says how well a payload type fits; the lowest is best, `None` does not fit.
 ///
-/// Levels are let be where the viewer allows level asymmetry (RFC 6184, 8.1), as every browser does: it decodes what its
-/// machine can. One that names a level, and allows no other, gets no higher one.
+/// A level binds nobody. Browsers allow level asymmetry (RFC 6184, 8.1) and decode what their machine can; GStreamer's
+/// `whepclientsrc` names a low level, allows no other, and decodes any. But a payload type whose level suffices is preferred to one
+/// whose does not.
 pub(super) fn rank(
     profile: Option<&str>,
     level: Option<&str>,
     offered: &OfferedCodec,
-) -> Option<(u8, usize)> {
+) -> Option<(u8, bool, usize)> {
     let id = offered
         .parameter("profile-level-id")
         .map_or(Some(DEFAULT_PROFILE), |text| {
@@ -55,14 +56,11 @@ pub(super) fn rank(
     let family = Family::of(id)?;
     let asymmetric = offered.parameter("level-asymmetry-allowed") == Some("1");
     let named = offered.parameter("profile-level-id").is_some();
-    if named
+    let above = named
         && !asymmetric
         && level
             .and_then(level_idc)
-            .is_some_and(|ours| ours > id & 0xff)
-    {
-        return None;
-    }
+            .is_some_and(|ours| ours > id & 0xff);
     // Frames do not fit into packets of one unit each (mode 0), but decoders take what comes.
     let mode = match offered.parameter("packetization-mode") {
         Some("1") => 0,
@@ -70,7 +68,7 @@ pub(super) fn rank(
         Some(_) => return None,
     };
     let place = order(profile).iter().position(|wanted| *wanted == family)?;
-    Some((mode, place))
+    Some((mode, above, place))
 }
 
 /// Reads a level as GStreamer's caps name it ("3.1") into `level_idc` (31). Level 1b is taken for 1.1, which it is in baseline's

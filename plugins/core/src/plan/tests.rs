@@ -424,7 +424,7 @@ fn pictures_that_are_too_large_or_interlaced_are_made_anew() {
 }
 
 #[test]
-fn a_level_binds_only_where_the_viewer_allows_no_other() {
+fn a_payload_type_whose_level_suffices_is_preferred() {
     let of_level = |level: &str| {
         Track::video(
             Codec::H264,
@@ -435,20 +435,29 @@ fn a_level_binds_only_where_the_viewer_allows_no_other() {
             },
         )
     };
-    let free = offer("str0m");
-    let bound = offer_text("str0m").replace("level-asymmetry-allowed=1;", "");
-    let bound = Offer::parse(&bound).unwrap();
-    for (level, viewer, passes) in [
-        ("3.1", &free, true),
-        ("5.1", &free, true),
-        ("3.1", &bound, true),
-        ("3", &bound, true),
-        ("1b", &bound, true),
-        ("4", &bound, false),
+    // str0m offers constrained baseline and High; here, both of a level, and no other.
+    let bound = |baseline: &str, high: &str| {
+        let text = offer_text("str0m")
+            .replace("level-asymmetry-allowed=1;", "")
+            .replace("42e01f", baseline)
+            .replace("64001f", high);
+        Offer::parse(&text).unwrap()
+    };
+    let free = Some((108, Some(109)));
+    let high = Some((127, Some(121)));
+    for (level, viewer, wanted) in [
+        ("5.1", offer("str0m"), free),
+        ("3.1", bound("42e01f", "640034"), free),
+        ("3", bound("42e01f", "640034"), free),
+        ("1b", bound("42e01f", "640034"), free),
+        // High's level suffices, that of the better profile does not.
+        ("4", bound("42e01f", "640034"), high),
+        // None does: it is sent all the same.
+        ("4", bound("42e01f", "64001f"), free),
     ] {
-        let fits = fit(&of_level(level), viewer);
-        assert_eq!(fits.is_some(), passes, "{level}");
-        assert_eq!(pass(&auto(&[of_level(level)], viewer).video), fits);
+        let fits = fit(&of_level(level), &viewer);
+        assert_eq!(fits, wanted, "{level}");
+        assert_eq!(pass(&auto(&[of_level(level)], &viewer).video), fits);
     }
 }
 

@@ -8,6 +8,10 @@ const GAP: Duration = Duration::from_secs(3);
 /// A silence is no gap while it is shorter than so many of the longest times between two frames so far.
 const INTERVALS: u32 = 4;
 
+/// A key frame that comes so much before a segment's time is up ends it: cameras' key frames are a whole number of seconds apart but
+/// for the jitter of their clocks, and the next one would make the segment longer by all of that. Half a frame at 30 frames a second.
+const SLACK: Duration = Duration::from_millis(15);
+
 /// How much a segment may hold before the next key frame ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -84,7 +88,7 @@ impl Cutter {
         };
         let silence = frame.at.saturating_sub(open.last);
         let gap = silence > GAP && silence > open.longest.saturating_mul(INTERVALS);
-        let full = frame.at.saturating_sub(open.since) >= self.limits.duration
+        let full = frame.at.saturating_sub(open.since) + SLACK >= self.limits.duration
             || (self.limits.bytes > 0 && open.bytes >= self.limits.bytes);
         if begins && (gap || full || self.other) {
             self.begin(frame);
@@ -163,11 +167,12 @@ mod tests {
             (video(2000, true), Keep),
             (video(5000, false), Keep),
             (video(8000, false), Keep),
-            (video(10_019, true), Keep),
-            (video(10_021, false), Keep),
-            (sound(10_022), Keep),
-            (video(10_030, true), Begin),
-            (sound(10_031), Keep),
+            (video(10_004, true), Keep),
+            (video(10_006, false), Keep),
+            (sound(10_007), Keep),
+            // A little early is in time.
+            (video(10_010, true), Begin),
+            (sound(10_011), Keep),
         ];
         let want: Vec<_> = frames.iter().map(|(_, verdict)| *verdict).collect();
         assert_eq!(run(&frames.map(|(frame, _)| frame)), want);

@@ -198,16 +198,13 @@ fn sections(
     Ok((sections, codecs))
 }
 
-/// A rendition came out as the viewer does not take it: it names a level and takes no other.
+/// The track became another one while the viewer waited for it.
 fn unfit(track: &Track) -> Problem {
     let detail = track.detail();
-    Problem::new(
-        422,
-        format!(
-            "the rendition in {} ({detail}) is above the level that the viewer offers; set transcode.size to less, or let the viewer allow level asymmetry",
-            track.codec
-        ),
-    )
+    unavailable(&format!(
+        "the pictures are {} ({detail}) by now, which this offer does not take; offer anew",
+        track.codec
+    ))
 }
 
 fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Option<Section> {

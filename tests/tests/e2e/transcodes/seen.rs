@@ -10,7 +10,7 @@ use crate::secs;
 
 const RATE: u32 = 15;
 
-/// Shows each camera in both browsers, a page each.
+/// Shows each camera in one browser after the other, a page each.
 fn both_show(cameras: &[(&str, &str)]) {
     let cameras: Vec<_> = cameras
         .iter()
@@ -32,19 +32,13 @@ fn both_show(cameras: &[(&str, &str)]) {
     }
     let gateway = options.start();
     let desk = Desk::new();
-    let (first, _) = &cameras[0];
-    let mut browsers = [(Engine::Chromium, "H264"), (Engine::Firefox, "VP8")]
-        .map(|(engine, codec)| (desk.open_page(engine, &gateway, first), codec));
-    for (name, _) in &cameras {
-        let page = gateway.at_host(&desk.machine.to_string(), name);
-        for (browser, _) in &mut browsers {
+    for (engine, codec) in [(Engine::Chromium, "H264"), (Engine::Firefox, "VP8")] {
+        let mut browser = desk.open_page(engine, &gateway, "");
+        for (name, _) in &cameras {
+            let page = gateway.at_host(&desk.machine.to_string(), name);
             browser.command(&format!("open {page}"));
-        }
-        for (browser, _) in &browsers {
             browser.until_playing(secs(40));
-        }
-        for (browser, codec) in &browsers {
-            shows(browser, &gateway, name, codec);
+            shows(&browser, &gateway, name, codec);
         }
     }
 }
