@@ -128,8 +128,9 @@ fn each_container_has_the_pictures_and_the_sound_of_each_codec_at_their_times() 
                 .find(|(made, _)| made == name)
                 .map(|(_, file)| file);
             let url = format!("file://{}", file.expect("it was made").display());
-            // The key frame at 2 s ends it, however its time was rounded on its way.
-            let record = format!("{{segment: 1800ms, format: {format}}}");
+            // The key frame at 2 s ends it, however its time was rounded on its way. Of Motion JPEG each is one.
+            let segment = if *name == "mjpeg" { "2s" } else { "1800ms" };
+            let record = format!("{{segment: {segment}, format: {format}}}");
             options = options.path_with(&path, &[("source", &url), ("record", &record)]);
             paths.push(path);
         }
