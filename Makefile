@@ -42,6 +42,8 @@ docs:
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
 e2e:
+	# What gateways would else find out in the background, each anew until one lives long enough.
+	$(CARGO_TARGET_DIR)/debug/sluice encoders
 	cargo nextest run --locked --workspace --profile e2e
 
 bench:

@@ -47,6 +47,8 @@ struct State {
     taps: BTreeMap<u32, Arc<Tap>>,
     ledger: Ledger<Key>,
     made: BTreeMap<Key, Made>,
+    /// The one that is being made: it may fail before it is whole.
+    starting: Option<(Key, gst::Element)>,
     count: u32,
 }
 
@@ -118,10 +120,15 @@ impl RouteRenditions {
         };
         let failed = {
             let state = self.state.lock();
-            let mut made = state.made.iter();
-            made.find(|(_, made)| {
-                source == made.transcode.upcast_ref::<gst::Object>()
-                    || source.has_as_ancestor(&made.transcode)
+            let made = state.made.iter().map(|(key, made)| (key, &made.transcode));
+            let starting = state
+                .starting
+                .iter()
+                .map(|(key, transcode)| (key, transcode));
+            let mut all = made.chain(starting);
+            all.find(|(_, transcode)| {
+                source == transcode.upcast_ref::<gst::Object>()
+                    || source.has_as_ancestor(*transcode)
             })
             .map(|(key, _)| *key)
         };
@@ -174,6 +181,7 @@ impl RouteRenditions {
             (tap, FIRST_RENDITION + state.count)
         };
         let transcode = self.transcoder(to)?;
+        self.state.lock().starting = Some(((of, to), transcode.clone()));
         let pad = sink.request_pad_simple(&format!("video_{number}"));
         let pad = pad.ok_or_else(|| glib::bool_error!("sluicewhepsink takes no more pads"))?;
         let built = pipeline
@@ -297,6 +305,7 @@ impl Renditions for RouteRenditions {
             Taken::First(run) => {
                 let made = self.start(key);
                 let mut state = self.state.lock();
+                state.starting = None;
                 let made = made.inspect_err(|_problem| state.ledger.on_refused(key))?;
                 // It may have failed already.
                 if state.ledger.is(key, run) {
@@ -309,12 +318,14 @@ impl Renditions for RouteRenditions {
             }
         };
         let pad = self.state.lock().made.get(&key).map(|made| made.number);
-        Ok(Arc::new(Leased {
+        let lease = Leased {
             renditions: self.me.clone(),
             key,
             run,
-            pad: pad.unwrap_or_default(),
-        }))
+            // None has this number: `failure` says why.
+            pad: pad.unwrap_or(u32::MAX),
+        };
+        Ok(Arc::new(lease))
     }
 }
 
