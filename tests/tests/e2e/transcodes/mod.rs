@@ -3,6 +3,7 @@
 mod seen;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use sluice_tests::camera::Camera;
 use sluice_tests::gateway::{Gateway, GatewayOptions};
@@ -211,19 +212,50 @@ fn a_viewer_who_can_play_nothing_that_may_be_made_is_told_why() {
     plays(&other, "VP8");
 }
 
+/// Serves a camera without some of GStreamer's plugins.
+fn without(plugins: &[&str], folder: &Path, camera: &Camera) -> Gateway {
+    all_plugins_but(plugins, folder);
+    let at = |name: &str| folder.join(name).display().to_string();
+    let keys = [("source", camera.url()), ("on_demand", "false")];
+    GatewayOptions::new()
+        .path_with("cam", &keys)
+        .env("GST_PLUGIN_SYSTEM_PATH_1_0", &at(""))
+        .env("GST_REGISTRY_1_0", &at("registry.bin"))
+        .env("XDG_CACHE_HOME", &at("cache"))
+        .start()
+}
+
+#[test]
+fn a_rendition_that_cannot_run_is_said_and_leaves_the_path_alone() {
+    let camera = Camera::with(&format!("{SMALL} --codec h265"));
+    let folder = tempfile::TempDir::new().expect("a folder");
+    // Whatever decodes H.265 here.
+    let decoders = ["libgstlibav.so", "libgstde265.so"];
+    let gateway = without(&decoders, folder.path(), &camera);
+    gateway.wait_state("cam", "running", secs(20));
+    let viewers = Viewers::new();
+    let passed = viewers.watch(&gateway.whep("cam"), only(Payload::H265));
+    plays(&passed, "H265");
+    for _ in 0..2 {
+        let refused = viewers.join(&gateway.whep("cam"), only(Payload::H264));
+        assert_eq!(refused.reply.status, 503, "{:?}", refused.reply);
+        let body = &refused.reply.body;
+        assert!(body.contains("decoder") && body.contains("H.265"), "{body}");
+        assert!(refused.reply.header("retry-after").is_some());
+    }
+    passed.wait_frames(15, secs(10));
+    let path = gateway.path("cam");
+    assert_eq!(path["state"], "running", "{path:#}");
+    assert_eq!(path["renditions"], serde_json::json!([]), "{path:#}");
+    assert_eq!(metric(&gateway, "sluice_transcodes{"), Some(0));
+}
+
 #[test]
 fn what_this_machine_cannot_encode_is_made_in_another_codec_or_said() {
     let camera = Camera::with(&format!("{SMALL} --codec h265"));
     let folder = tempfile::TempDir::new().expect("a folder");
     // VP8 and VP9.
-    all_plugins_but("libgstvpx.so", folder.path());
-    let at = |name: &str| folder.path().join(name).display().to_string();
-    let gateway = GatewayOptions::new()
-        .path("cam", camera.url())
-        .env("GST_PLUGIN_SYSTEM_PATH_1_0", &at(""))
-        .env("GST_REGISTRY_1_0", &at("registry.bin"))
-        .env("XDG_CACHE_HOME", &at("cache"))
-        .start();
+    let gateway = without(&["libgstvpx.so"], folder.path(), &camera);
     let viewers = Viewers::new();
     let offers = |codecs: &[Payload]| ViewerOptions {
         codecs: codecs.to_vec(),
