@@ -64,7 +64,7 @@ struct Made {
 }
 
 impl RouteRenditions {
-    /// Makes the maker, and gives it to the sink; `None` where the path allows no transcoding.
+    /// Makes the maker, and gives it to the sink.
     pub(super) fn new(spec: &RouteSpec, pipeline: &gst::Pipeline, sink: &WhepSink) -> Arc<Self> {
         let renditions = Arc::new_cyclic(|me| Self {
             me: me.clone(),
