@@ -41,7 +41,7 @@ unit:
 docs:
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
-e2e:
+e2e: build
 	# What gateways would else find out in the background, each anew until one lives long enough.
 	$(CARGO_TARGET_DIR)/debug/sluice encoders
 	cargo nextest run --locked --workspace --profile e2e
