@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::error::RouteError;
 use crate::graph::Branches;
-use crate::watch::strings;
+use crate::watch::{strings, text};
 
 /// Starts and stops a route's recorder, and says how it is. All clones are the same one.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Recorder {
             return RecordStatus::default();
         };
         let stats: gst::Structure = sink.property("stats");
-        let text = |name| stats.get::<Option<String>>(name).ok().flatten();
+        let text = |name| text(&stats, name);
         let number = |name| stats.get::<u64>(name).unwrap_or_default();
         RecordStatus {
             state: text("state").unwrap_or_default(),

@@ -6,6 +6,7 @@ use gst::prelude::*;
 use sluice_core::Codec;
 
 use crate::graph::RouteRenditions;
+use crate::watch::text;
 
 /// The renditions of a route. All clones are the same one; it does not keep the route alive.
 #[derive(Debug, Clone)]
@@ -49,12 +50,8 @@ pub struct RenditionStatus {
 impl RenditionStatus {
     pub(crate) fn read(codec: Codec, viewers: usize, transcode: &gst::Element) -> Self {
         let stats: gst::Structure = transcode.property("stats");
-        let text = |name| stats.get::<Option<String>>(name).ok().flatten();
-        let number = |name| {
-            let long = stats.get::<u64>(name).ok();
-            long.or_else(|| stats.get::<u32>(name).ok().map(u64::from))
-                .unwrap_or_default()
-        };
+        let text = |name| text(&stats, name);
+        let number = |name| stats.get::<u64>(name).unwrap_or_default();
         Self {
             codec,
             encoder: text("encoder"),

@@ -79,7 +79,7 @@ impl Watch {
                 self.change(next);
             }
             "sluice-push" => {
-                let text = |name| structure.get::<Option<String>>(name).ok().flatten();
+                let text = |name| text(structure, name);
                 self.tell(Event::Forward {
                     target: text("location").unwrap_or_default(),
                     state: text("state").unwrap_or_default(),
@@ -87,7 +87,7 @@ impl Watch {
                 });
             }
             "sluice-record" => {
-                let text = |name| structure.get::<Option<String>>(name).ok().flatten();
+                let text = |name| text(structure, name);
                 self.tell(Event::Recording {
                     state: text("state").unwrap_or_default(),
                     reason: text("reason"),
@@ -151,7 +151,7 @@ struct Report {
 
 impl Report {
     fn read(structure: &gst::StructureRef) -> Self {
-        let reason = structure.get::<Option<String>>("reason").ok().flatten();
+        let reason = text(structure, "reason");
         Self {
             state: structure.get("state").unwrap_or_default(),
             source: structure
@@ -216,6 +216,11 @@ fn distribute_latency(message: &gst::Message) {
             tracing::debug!("latency could not be distributed");
         }
     });
+}
+
+/// Reads a text that may be missing.
+pub(crate) fn text(structure: &gst::StructureRef, field: &str) -> Option<String> {
+    structure.get::<Option<String>>(field).ok().flatten()
 }
 
 /// Reads a list of strings, whichever of GStreamer's two list types holds it.

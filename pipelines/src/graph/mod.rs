@@ -187,20 +187,18 @@ fn link_track(
     recorder: Option<&Recorder>,
 ) -> Result<(), glib::BoolError> {
     let name = pad.name();
-    let (kind, tee) = match (name.strip_prefix("audio_"), recorder) {
-        (Some(number), _) => {
+    let (kind, tee) = match name.strip_prefix("audio_") {
+        Some(number) => {
             let number = number.parse().unwrap_or_default();
             (Kind::Audio, audio::link(pipeline, pad, number, sink)?)
         }
-        (None, None) => {
+        None => {
             let to = request(sink, "video_%u")?;
             renditions.tap(pad, &to);
-            return link(pad, &to);
-        }
-        (None, Some(_)) => {
+            if recorder.is_none() {
+                return link(pad, &to);
+            }
             let tee = add(pipeline, "tee")?;
-            let to = request(sink, "video_%u")?;
-            renditions.tap(pad, &to);
             link(&audio::branch(&tee)?, &to)?;
             link(pad, &static_pad(&tee, "sink")?)?;
             (Kind::Video, tee)
@@ -224,6 +222,18 @@ fn add(pipeline: &gst::Pipeline, factory: &str) -> Result<gst::Element, glib::Bo
     pipeline.add(&element)?;
     element.sync_state_with_parent()?;
     Ok(element)
+}
+
+/// Stops an element and takes it out of its pipeline, if that is still there. Blocks until it has stopped.
+fn remove(pipeline: Option<&gst::Pipeline>, element: &gst::Element) {
+    // The pipeline must not start it again meanwhile.
+    element.set_locked_state(true);
+    if element.set_state(gst::State::Null).is_err() {
+        tracing::debug!(element = %element.name(), "did not stop");
+    }
+    if pipeline.is_some_and(|pipeline| pipeline.remove(element).is_err()) {
+        tracing::debug!(element = %element.name(), "was not in its pipeline");
+    }
 }
 
 /// Requests a pad by its template's name, or by its own.

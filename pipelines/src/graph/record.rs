@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use sluice_core::Kind;
 
 use super::audio::branch;
-use super::{link as link_pads, make, millis};
+use super::{link as link_pads, make, millis, remove};
 use crate::error::RouteError;
 use crate::record::Recorder;
 use crate::spec::RouteSpec;
@@ -133,16 +133,7 @@ impl Branches {
             unlink(&from, &to);
             sink.release_request_pad(&to);
         }
-        // The pipeline must not start it again meanwhile.
-        sink.set_locked_state(true);
-        if sink.set_state(gst::State::Null).is_err() {
-            tracing::debug!("the recorder did not stop");
-        }
-        if let Some(pipeline) = self.pipeline.upgrade()
-            && pipeline.remove(&sink).is_err()
-        {
-            tracing::debug!("the recorder was not in its pipeline");
-        }
+        remove(self.pipeline.upgrade().as_ref(), &sink);
     }
 
     fn link(

@@ -14,7 +14,7 @@ use sluice_core::rendition::{Ledger, Taken};
 use sluice_core::{Codec, Policy, Problem, Transcode, redact};
 
 use super::tap::Tap;
-use super::{link as link_pads, millis, static_pad};
+use super::{link as link_pads, millis, remove, static_pad};
 use crate::rendition::RenditionStatus;
 use crate::slots::Slot;
 use crate::spec::{RouteSpec, TranscodeSpec};
@@ -202,7 +202,7 @@ impl RouteRenditions {
                 })
             }
             Err(error) => {
-                remove(&pipeline, &transcode);
+                remove(Some(&pipeline), &transcode);
                 sink.release_request_pad(&pad);
                 Err(error)
             }
@@ -230,7 +230,7 @@ impl RouteRenditions {
         let sink = self.sink.upgrade();
         pipeline.call_async(move |pipeline| {
             made.tap.detach(&made.reader);
-            remove(pipeline, &made.transcode);
+            remove(Some(pipeline), &made.transcode);
             if let Some(sink) = sink {
                 sink.release_request_pad(&made.to);
             }
@@ -362,13 +362,5 @@ impl Drop for Leased {
         if let Some(renditions) = self.renditions.upgrade() {
             renditions.release(self.key, self.run);
         }
-    }
-}
-
-fn remove(pipeline: &gst::Pipeline, element: &gst::Element) {
-    // The pipeline must not start it again meanwhile.
-    element.set_locked_state(true);
-    if element.set_state(gst::State::Null).is_err() || pipeline.remove(element).is_err() {
-        tracing::debug!(element = %element.name(), "was not in its pipeline");
     }
 }

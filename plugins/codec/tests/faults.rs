@@ -97,55 +97,50 @@ fn rank(fake: &'static str) {
     });
 }
 
+/// What came of an encoder that must be replaced with so long a gap at most.
+fn replaced(fake: fn() -> &'static str, most: Duration, failures: u64) -> Watched {
+    init();
+    rank(fake());
+    let watched = watch(LIVE);
+    assert_replaced(&watched, most, failures);
+    watched
+}
+
 #[test]
 fn one_that_is_missing_is_passed_over() {
-    init();
-    rank("nothingofthatname");
-    let watched = watch(LIVE);
-    assert_replaced(&watched, Duration::from_millis(500), 0);
+    replaced(|| "nothingofthatname", Duration::from_millis(500), 0);
 }
 
 #[test]
 fn one_that_fails_at_its_start_is_replaced_at_once() {
-    init();
-    rank(fakes::fails_at_start::register());
-    let watched = watch(LIVE);
-    assert_replaced(&watched, Duration::from_millis(500), 1);
+    let watched = replaced(
+        fakes::fails_at_start::register,
+        Duration::from_millis(500),
+        1,
+    );
     let first = watched.arrivals.first().unwrap().time;
     assert!(first < gst::ClockTime::from_seconds(1), "{first}");
 }
 
 #[test]
 fn one_that_fails_after_100_pictures_is_replaced_within_a_second() {
-    init();
-    rank(fakes::fails::register());
-    let watched = watch(LIVE);
-    assert_replaced(&watched, Duration::from_secs(1), 1);
+    let watched = replaced(fakes::fails::register, Duration::from_secs(1), 1);
     assert!(watched.arrivals.iter().filter(|one| one.key).count() >= 2);
 }
 
 #[test]
 fn one_that_hangs_is_replaced_within_two_seconds() {
-    init();
-    rank(fakes::hangs::register());
-    let watched = watch(LIVE);
-    assert_replaced(&watched, Duration::from_secs(2), 1);
+    replaced(fakes::hangs::register, Duration::from_secs(2), 1);
 }
 
 #[test]
 fn one_that_makes_garbage_is_replaced_before_anyone_sees_it() {
-    init();
-    rank(fakes::garbage::register());
-    let watched = watch(LIVE);
-    assert_replaced(&watched, Duration::from_millis(500), 1);
+    replaced(fakes::garbage::register, Duration::from_millis(500), 1);
 }
 
 #[test]
 fn one_that_swallows_pictures_is_replaced() {
-    init();
-    rank(fakes::swallows::register());
-    let watched = watch(LIVE);
-    assert_replaced(&watched, Duration::from_millis(500), 1);
+    let watched = replaced(fakes::swallows::register, Duration::from_millis(500), 1);
     let first = watched.arrivals.first().unwrap().time;
     assert!(first < gst::ClockTime::from_seconds(2), "{first}");
 }

@@ -49,6 +49,11 @@ pub(crate) struct Input {
     pub(crate) key_frame: Option<(gst::Buffer, Duration)>,
 }
 
+/// Gives the tracks of what is offered, in the same order.
+pub(crate) fn tracks_of(offered: &[Offered]) -> Vec<Track> {
+    offered.iter().map(|one| one.track.clone()).collect()
+}
+
 impl Input {
     /// Whether it was made of another pad's track.
     const fn is_rendition(&self) -> bool {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sluice_core::plan::uninvited;
-use sluice_core::{Choice, Codec, Kind, Plan, Policy, Problem, Track};
+use sluice_core::{Choice, Codec, Kind, Plan, Policy, Problem};
 
-use crate::producer::{Offered, Producer};
+use crate::producer::{Offered, Producer, tracks_of};
 
 /// Video pads of this number and above carry renditions that were made of another pad's track.
 pub const FIRST_RENDITION: u32 = 1000;
@@ -101,12 +101,13 @@ async fn first_picture(
 /// are, or nothing can be made of them.
 pub(crate) fn for_anyone(producer: &Producer, offered: &[Offered]) -> Option<Plan> {
     let renditions = producer.renditions()?;
-    let tracks: Vec<Track> = offered.iter().map(|one| one.track.clone()).collect();
-    let mut places = offered.iter();
-    let video = places.find(|one| one.track.kind() == Kind::Video)?;
-    uninvited(
-        &tracks,
-        &renditions.policy(),
-        &renditions.running(video.number),
-    )
+    let running = running(&*renditions, offered);
+    uninvited(&tracks_of(offered), &renditions.policy(), &running)
+}
+
+/// Gives the codecs of the renditions that there are of the first pictures.
+pub(crate) fn running(renditions: &dyn Renditions, offered: &[Offered]) -> Vec<Codec> {
+    let mut offered = offered.iter();
+    let video = offered.find(|one| one.track.kind() == Kind::Video);
+    video.map_or_else(Vec::new, |video| renditions.running(video.number))
 }

@@ -17,14 +17,6 @@ const MEASURE: (Duration, u32) = (Duration::from_millis(1_500), 120);
 /// An encoder that gives nothing for so long hangs; the parent's limit is longer.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
-const FREE: Limits = Limits {
-    width: 0,
-    height: 0,
-    bitrate_kbps: 0,
-    framerate: 0,
-    key_interval_ms: 2_000,
-};
-
 /// Tries out one factory of these rows and gives the line for standard output. Blocks for seconds, and for
 /// ever if the encoder hangs.
 #[must_use]
@@ -73,7 +65,7 @@ impl Line {
             .field("framerate", gst::Fraction::new(30, 1))
             .field("colorimetry", "bt601")
             .build();
-        let chain = video::encode(row, &caps, &FREE)?;
+        let chain = video::encode(row, &caps, &Limits::FREE)?;
         let source = video::make("videotestsrc")?;
         source.set_property("num-buffers", pictures);
         crate::property::set(&source, "pattern", pattern);

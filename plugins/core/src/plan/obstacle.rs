@@ -13,10 +13,12 @@ const LARGEST: u32 = 4096;
 pub(super) fn unplayable(track: &Track) -> Option<String> {
     match &track.format {
         Format::Video(format) => {
-            let of_codec = match track.codec == Codec::H264 {
-                true => h264::unplayable(format),
-                false if track.codec == Codec::H265 => h265::unplayable(format),
-                false => None,
+            let of_codec = if track.codec == Codec::H264 {
+                h264::unplayable(format)
+            } else if track.codec == Codec::H265 {
+                h265::unplayable(format)
+            } else {
+                None
             };
             of_codec.or_else(|| too_large(format))
         }

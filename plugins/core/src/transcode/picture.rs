@@ -15,6 +15,17 @@ pub struct Limits {
     pub key_interval_ms: u32,
 }
 
+impl Limits {
+    /// Nothing is asked: size, rate and bitrate follow the source, and a key frame comes every 2 s.
+    pub const FREE: Self = Self {
+        width: 0,
+        height: 0,
+        bitrate_kbps: 0,
+        framerate: 0,
+        key_interval_ms: 2_000,
+    };
+}
+
 /// A decoded picture as its caps tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
@@ -90,14 +101,6 @@ impl Picture {
 mod tests {
     use super::*;
 
-    const FREE: Limits = Limits {
-        width: 0,
-        height: 0,
-        bitrate_kbps: 0,
-        framerate: 0,
-        key_interval_ms: 2_000,
-    };
-
     fn picture(width: u32, height: u32, pixel: (u32, u32)) -> Picture {
         Picture {
             width,
@@ -112,16 +115,16 @@ mod tests {
         let limited = |width, height| Limits {
             width,
             height,
-            ..FREE
+            ..Limits::FREE
         };
         for (given, limits, size) in [
-            (picture(1920, 1080, (1, 1)), FREE, (1920, 1080)),
-            (picture(705, 333, (1, 1)), FREE, (704, 332)),
-            (picture(720, 576, (16, 15)), FREE, (768, 576)),
+            (picture(1920, 1080, (1, 1)), Limits::FREE, (1920, 1080)),
+            (picture(705, 333, (1, 1)), Limits::FREE, (704, 332)),
+            (picture(720, 576, (16, 15)), Limits::FREE, (768, 576)),
             (picture(1920, 1080, (1, 1)), limited(1280, 0), (1280, 720)),
             (picture(1080, 1920, (1, 1)), limited(1280, 720), (404, 720)),
             (picture(320, 240, (1, 1)), limited(1280, 720), (320, 240)),
-            (picture(1, 1, (1, 1)), FREE, (2, 2)),
+            (picture(1, 1, (1, 1)), Limits::FREE, (2, 2)),
         ] {
             assert_eq!(given.size(&limits), size, "{given:?}");
         }
@@ -129,13 +132,13 @@ mod tests {
 
     #[test]
     fn the_bitrate_grows_with_size_and_is_taken_as_asked() {
-        let rate = |width, height| picture(width, height, (1, 1)).bitrate_kbps(&FREE);
+        let rate = |width, height| picture(width, height, (1, 1)).bitrate_kbps(&Limits::FREE);
         assert_eq!(rate(160, 90), 150);
         assert_eq!(rate(1280, 720), 1_843);
         assert_eq!(rate(7680, 4320), 12_000);
         let asked = Limits {
             bitrate_kbps: 777,
-            ..FREE
+            ..Limits::FREE
         };
         assert_eq!(picture(1280, 720, (1, 1)).bitrate_kbps(&asked), 777);
     }
@@ -146,12 +149,12 @@ mod tests {
             rate,
             ..picture(640, 480, (1, 1))
         };
-        assert_eq!(at((25, 1)).key_frames(&FREE), 50);
-        assert_eq!(at((30_000, 1_001)).key_frames(&FREE), 59);
-        assert_eq!(at((0, 1)).key_frames(&FREE), 60);
+        assert_eq!(at((25, 1)).key_frames(&Limits::FREE), 50);
+        assert_eq!(at((30_000, 1_001)).key_frames(&Limits::FREE), 59);
+        assert_eq!(at((0, 1)).key_frames(&Limits::FREE), 60);
         let slower = Limits {
             framerate: 5,
-            ..FREE
+            ..Limits::FREE
         };
         assert_eq!(at((25, 1)).key_frames(&slower), 10);
     }

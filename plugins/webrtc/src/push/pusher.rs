@@ -10,12 +10,12 @@ use gst::prelude::*;
 use sluice_core::link::IceServer;
 use sluice_core::redial::{Action, Failure, Redial, RedialConfig};
 use sluice_core::relay::{self, Refusal};
-use sluice_core::{Codec, Kind, Track};
+use sluice_core::{Codec, Kind};
 
 use super::attempt::{Attempt, Told};
 use super::state::{note, sentence};
 use super::{Push, PushState};
-use crate::producer::{Offered, Producer};
+use crate::producer::{Offered, Producer, tracks_of};
 use crate::session::Outgoing;
 
 /// News that may wait. A session sends a handful in its life; when it is full, what is not told is found out by a
@@ -298,8 +298,7 @@ impl Pusher {
 }
 
 fn outgoing(tracks: &[Offered], left_out: &[Kind]) -> relay::Outgoing {
-    let known: Vec<Track> = tracks.iter().map(|one| one.track.clone()).collect();
-    relay::outgoing(&known, left_out)
+    relay::outgoing(&tracks_of(tracks), left_out)
 }
 
 /// What is pushed, by the producer's numbers.

@@ -8,13 +8,13 @@ use sluice_core::whep::{Deadlines, Session as Machine};
 use sluice_core::{Kind, Problem, SessionId, invitation};
 
 use super::build::{self, Section};
-use super::join::{lanes, sentences, tracks, tracks_of};
+use super::join::{lanes, sentences, tracks};
 use super::{Audience, Beginning, Phase, Session};
 use crate::fanout::{Class, Member};
 use crate::peer::{
     Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
 };
-use crate::producer::{Offered, Producer};
+use crate::producer::{Offered, Producer, tracks_of};
 use crate::renditions::{Held, for_anyone, render};
 use crate::viewers::{Invited, no_session};
 

@@ -16,8 +16,8 @@ use crate::peer::{
     Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
     with_formats,
 };
-use crate::producer::{Offered, Producer};
-use crate::renditions::{Held, render};
+use crate::producer::{Offered, Producer, tracks_of};
+use crate::renditions::{Held, render, running};
 use crate::viewers::{Chosen, Joined};
 
 /// Sessions of one producer that may be on their way at a time: each holds a port and six threads, and
@@ -126,16 +126,9 @@ fn planned(producer: &Producer, offered: &[Offered], offer: &Offer) -> Plan {
     let tracks = tracks_of(offered);
     let renditions = producer.renditions();
     let policy = renditions.as_ref().map(|makes| makes.policy());
-    let video = offered.iter().find(|one| one.track.kind() == Kind::Video);
-    let running = match (&renditions, video) {
-        (Some(makes), Some(video)) => makes.running(video.number),
-        _ => Vec::new(),
-    };
+    let running = renditions.map(|makes| running(&*makes, offered));
+    let running = running.unwrap_or_default();
     plan(&tracks, offer, &policy.unwrap_or_default(), &running)
-}
-
-pub(super) fn tracks_of(offered: &[Offered]) -> Vec<Track> {
-    offered.iter().map(|one| one.track.clone()).collect()
 }
 
 pub(super) fn sentences(plan: &Plan, offered: &[Offered]) -> Vec<(Kind, String)> {

@@ -30,10 +30,14 @@ impl Judge {
     /// Takes an access unit; gives a verdict when there is a new one.
     pub(super) fn on_frame(&mut self, codec: Codec, unit: &[u8], key: bool) -> Option<Seen> {
         self.frames = self.frames.saturating_add(1);
-        let sps = match codec == Codec::H264 {
-            true if key => h264::sps(unit),
-            false if key && codec == Codec::H265 => h265::sps(unit),
-            true | false => None,
+        let sps = if !key {
+            None
+        } else if codec == Codec::H264 {
+            h264::sps(unit)
+        } else if codec == Codec::H265 {
+            h265::sps(unit)
+        } else {
+            None
         };
         if let Some(sps) = sps {
             self.interlaced = sps.interlaced;
