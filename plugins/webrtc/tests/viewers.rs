@@ -336,6 +336,7 @@ fn the_elements_own_server_says_where_it_listens_and_answers() {
     assert!(get(host, "/garden").starts_with("HTTP/1.1 200"));
     assert!(get(host, "/garden/status.json").contains("connecting"));
     sink.set_state(gst::State::Null).unwrap();
+    support::settle();
 }
 
 fn get(host: &str, path: &str) -> String {

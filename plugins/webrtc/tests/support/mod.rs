@@ -28,6 +28,16 @@ pub(crate) fn init() {
     });
 }
 
+/// Loads what the first sink of a process loads in the background: a process that ends meanwhile crashes in the loader.
+pub(crate) fn settle() {
+    for name in ["webrtcbin", "nicesrc", "dtlssrtpdec", "srtpenc", "rtpbin"] {
+        drop(gst::ElementFactory::make(name).build().unwrap());
+    }
+    for name in ["rtpulpfecenc", "clocksync"] {
+        gst::ElementFactory::find(name).unwrap().load().unwrap();
+    }
+}
+
 /// A runtime for the futures of the API.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
