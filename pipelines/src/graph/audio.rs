@@ -1,5 +1,7 @@
 //! Audio: always as Opus, and as it came too while it is G.711.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use gst::glib;
 use gst::prelude::*;
 use gstsluicewebrtc::WhepSink;
@@ -21,7 +23,9 @@ pub(super) fn link(
     let opus = request(sink, &format!("audio_{}", 2 * number + 1))?;
     // The far end first: nothing may flow into an element that has nowhere to send it.
     link_pads(&static_pad(&transcode, "src")?, &opus)?;
-    link_pads(&branch(&tee)?, &static_pad(&transcode, "sink")?)?;
+    let way = branch(&tee)?;
+    link_pads(&way, &static_pad(&transcode, "sink")?)?;
+    rest_unwatched(&way, &opus, sink);
     let direct = Direct {
         tee: tee.downgrade(),
         sink: sink.downgrade(),
@@ -39,6 +43,28 @@ pub(super) fn link(
     });
     link_pads(pad, &static_pad(&tee, "sink")?)?;
     Ok(tee)
+}
+
+/// Keeps sound from the transcoder while nobody would hear it. What comes out must be known all the same, for whoever asks: so much
+/// passes always.
+fn rest_unwatched(way: &gst::Pad, opus: &gst::Pad, sink: &WhepSink) {
+    let (opus, sink) = (opus.downgrade(), sink.downgrade());
+    let rested = AtomicBool::new(false);
+    way.add_probe(gst::PadProbeType::BUFFER, move |_way, info| {
+        let (Some(opus), Some(sink)) = (opus.upgrade(), sink.upgrade()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        if opus.has_current_caps() && !sink.is_watched() {
+            rested.store(true, Relaxed);
+            return gst::PadProbeReturn::Drop;
+        }
+        if rested.swap(false, Relaxed)
+            && let Some(buffer) = info.buffer_mut()
+        {
+            buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// The way around the transcoder.

@@ -1,13 +1,20 @@
 //! The bounded queue between the streaming threads and the writer.
 
 use std::collections::VecDeque;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
 use sluice_core::Kind;
 
 /// Half a minute of 8 Mbit/s.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// Frames go on in batches of this length. Each wakes five threads on its way to the file: one by one, that takes more time than
+/// all the rest of a recording.
+const BATCH: Duration = Duration::from_millis(200);
+
+/// A batch of so many bytes goes on at once.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// One frame as it came, in running time.
 pub(crate) struct Frame {
@@ -63,6 +70,30 @@ struct Inside {
     /// Frames are dropped until a key frame finds room.
     dropping: bool,
     closed: bool,
+    /// When what waits goes on, if it waits.
+    due: Option<Instant>,
+    /// What is in here goes on now.
+    draining: bool,
+}
+
+impl Inside {
+    /// Gives the next order if it is time for it, or when that will be.
+    fn next(&mut self, now: Instant) -> Result<Order, Option<Instant>> {
+        self.draining |= self.due.is_some_and(|due| due <= now);
+        if self.draining
+            && let Some(order) = self.orders.pop_front()
+        {
+            if let Order::Frame(frame) = &order {
+                self.bytes = self.bytes.saturating_sub(frame.buffer.size());
+            }
+            return Ok(order);
+        }
+        if self.orders.is_empty() {
+            self.draining = false;
+            self.due = None;
+        }
+        Err(self.due)
+    }
 }
 
 /// Holds at most 32 MiB of frames. When it is full, frames are dropped up to a key frame that finds it half
@@ -94,14 +125,23 @@ impl Queue {
         }
         inside.bytes += size;
         inside.orders.push_back(Order::Frame(frame));
+        let first = inside.due.is_none();
+        let at_once = (wait || inside.bytes >= BATCH_BYTES) && !inside.draining;
+        inside.draining |= at_once;
+        inside.due.get_or_insert_with(|| Instant::now() + BATCH);
         drop(inside);
-        self.filled.notify_one();
+        if first || at_once {
+            self.filled.notify_one();
+        }
         Pushed::Taken
     }
 
     /// Gives an order that is not a frame; there are few of them.
     pub(crate) fn order(&self, order: Order) {
-        self.inside.lock().orders.push_back(order);
+        let mut inside = self.inside.lock();
+        inside.orders.push_back(order);
+        inside.draining = true;
+        drop(inside);
         self.filled.notify_one();
     }
 
@@ -111,18 +151,72 @@ impl Queue {
         self.drained.notify_all();
     }
 
-    /// Waits for the next order.
+    /// Waits for the next order. Frames come in batches, 0.2 s after the first of them; with any other order at once.
     pub(crate) fn pop(&self) -> Order {
         let mut inside = self.inside.lock();
         loop {
-            if let Some(order) = inside.orders.pop_front() {
-                if let Order::Frame(frame) = &order {
-                    inside.bytes = inside.bytes.saturating_sub(frame.buffer.size());
+            match inside.next(Instant::now()) {
+                Ok(order) => {
                     self.drained.notify_all();
+                    return order;
                 }
-                return order;
+                Err(None) => self.filled.wait(&mut inside),
+                Err(Some(due)) => drop(self.filled.wait_until(&mut inside, due)),
             }
-            self.filled.wait(&mut inside);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(size: usize) -> Frame {
+        Frame {
+            track: 0,
+            kind: Kind::Video,
+            buffer: gst::Buffer::with_size(size).unwrap(),
+            caps: gst::Caps::new_empty_simple("video/x-h264"),
+            key: true,
+            pts: 0,
+            dts: None,
+            wall: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    /// What comes out at `now`, and when the next one will.
+    fn out(queue: &Queue, now: Instant) -> (usize, Option<Instant>) {
+        let mut inside = queue.inside.lock();
+        let mut count = 0;
+        loop {
+            match inside.next(now) {
+                Ok(_) => count += 1,
+                Err(due) => return (count, due),
+            }
+        }
+    }
+
+    #[test]
+    fn frames_wait_for_their_batch_and_all_else_does_not() {
+        gst::init().unwrap();
+        let queue = Queue::default();
+        let start = Instant::now();
+        for _ in 0..3 {
+            queue.push(frame(10), true, false);
+        }
+        let (none, due) = out(&queue, start);
+        let due = due.unwrap();
+        assert_eq!(none, 0);
+        assert!(due >= start + BATCH && due <= Instant::now() + BATCH);
+        assert_eq!(out(&queue, due), (3, None));
+
+        queue.push(frame(10), true, false);
+        queue.order(Order::Expect(1));
+        assert_eq!(out(&queue, start), (2, None));
+        queue.push(frame(BATCH_BYTES), true, false);
+        assert_eq!(out(&queue, start), (1, None));
+        // From a file, as fast as it can be.
+        queue.push(frame(10), true, true);
+        assert_eq!(out(&queue, start), (1, None));
     }
 }

@@ -35,7 +35,6 @@ pub(crate) struct Limits {
 }
 
 /// One requested pad.
-#[derive(Debug)]
 pub(crate) struct Input {
     pub(crate) kind: Kind,
     /// Its number among the pads of its kind: the order of preference.
@@ -47,6 +46,8 @@ pub(crate) struct Input {
     /// Whether enough was seen of it to decide how to serve it.
     pub(crate) seen: bool,
     pub(crate) key_frame: Option<(gst::Buffer, Duration)>,
+    /// Told whether somebody watches; says whether it rests now. It may block, and does not call back.
+    pub(crate) watched: Arc<dyn Fn(bool) -> bool + Send + Sync>,
 }
 
 /// Gives the tracks of what is offered, in the same order.
@@ -97,6 +98,8 @@ pub(crate) struct Producer {
     track_listeners: Mutex<Vec<Listener>>,
     /// What makes further renditions, where something does.
     renditions: Mutex<Option<Arc<dyn Renditions>>>,
+    /// What the pads were last told about that. Held meanwhile, so that the last that they hear is true.
+    told: Mutex<bool>,
 }
 
 type Listener = Box<dyn Fn() + Send + Sync>;
@@ -114,6 +117,7 @@ impl Producer {
             tracks_changed: watch::Sender::new(0),
             track_listeners: Mutex::default(),
             renditions: Mutex::default(),
+            told: Mutex::default(),
         })
     }
 
@@ -377,22 +381,57 @@ impl Producer {
 /// Sessions.
 impl Producer {
     /// Takes a session in.
-    pub(crate) fn add_session(&self, session: &Arc<Session>) {
+    pub(crate) fn add_session(self: &Arc<Self>, session: &Arc<Session>) {
         let id = session.id().clone();
         self.sessions.lock().insert(id.clone(), session.clone());
+        self.tell_watched();
         if session.audience() == Audience::Viewer {
             self.tell(ViewerEvent::Joined { id });
         }
     }
 
     /// Lets a session go.
-    pub(crate) fn remove_session(&self, id: &SessionId, why: &str) {
+    pub(crate) fn remove_session(self: &Arc<Self>, id: &SessionId, why: &str) {
         let removed = self.sessions.lock().remove(id);
+        self.tell_watched();
         if removed.is_some_and(|session| session.audience() == Audience::Viewer) {
             self.tell(ViewerEvent::Left {
                 id: id.clone(),
                 reason: why.to_owned(),
             });
+        }
+    }
+
+    /// Says whether there is any session.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.sessions.lock().is_empty()
+    }
+
+    /// Tells the pads whether somebody watches, on a thread that may wait for a streaming thread.
+    fn tell_watched(self: &Arc<Self>) {
+        let producer = self.clone();
+        worker::run(move || producer.tell_watched_now());
+    }
+
+    fn tell_watched_now(&self) {
+        let mut told = self.told.lock();
+        let watched = self.is_watched();
+        if std::mem::replace(&mut *told, watched) == watched {
+            return;
+        }
+        let pads: Vec<_> = {
+            let inputs = self.inputs.lock();
+            let pads = inputs.iter();
+            pads.map(|(id, input)| (*id, input.watched.clone()))
+                .collect()
+        };
+        for (id, tell) in pads {
+            // Whoever comes next gets the group from the pad.
+            if tell(watched)
+                && let Some(fanout) = self.fanout()
+            {
+                fanout.forget(id);
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -35,6 +36,53 @@ fn a_viewer_is_sent_pictures_and_sound() {
     // The first list of each track goes through the encoders.
     assert!(info.lists_around_fec > 20, "{info:?}");
     assert!(info.lists_encrypted > 20, "{info:?}");
+}
+
+#[test]
+fn nothing_is_made_into_packets_while_nobody_watches() {
+    let source = Source::start(H264);
+    let sink = source.pipeline.by_name("w").unwrap();
+    let sink = sink.downcast_ref::<gst::Bin>().unwrap();
+    let packets = Arc::new(AtomicUsize::new(0));
+    for name in ["rtph264pay", "rtpopuspay"] {
+        let mut payloaders = sink.iterate_all_by_element_factory_name(name).into_iter();
+        let src = payloaders
+            .next()
+            .unwrap()
+            .unwrap()
+            .static_pad("src")
+            .unwrap();
+        let counted = packets.clone();
+        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+        src.add_probe(types, move |_, _| {
+            counted.fetch_add(1, SeqCst);
+            gst::PadProbeReturn::Ok
+        });
+    }
+    source.let_pictures_pass(30);
+    assert_eq!(packets.load(SeqCst), 0);
+
+    // Whoever comes gets the group that is going on, and again after a rest.
+    for _ in 0..2 {
+        let peer = Peer::new("H264");
+        let joined = peer.watch(&source.viewers);
+        assert!(
+            peer.seen
+                .wait(PATIENCE, |seen| seen.video.load(SeqCst) > 60)
+        );
+        assert_eq!(source.requests.load(SeqCst), 0);
+        assert!(block_on(source.viewers.leave(&joined.id)));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let before = packets.load(SeqCst);
+            source.let_pictures_pass(3);
+            if packets.load(SeqCst) == before {
+                break;
+            }
+            assert!(Instant::now() < deadline, "it packetises for nobody");
+        }
+    }
+    assert_eq!(source.key_frames.load(SeqCst), 1);
 }
 
 #[test]

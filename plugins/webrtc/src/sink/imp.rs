@@ -294,6 +294,13 @@ impl ElementImpl for WhepSink {
             .build();
         let producer = self.producer();
         let ssrc = u32::from_be_bytes(ssrc);
+        let bin = self.obj();
+        let input = Input::new(id, kind, ssrc, bin.upcast_ref(), &ghost, producer.clone());
+        let pad = Arc::downgrade(&input);
+        let watched = move |watched| {
+            let input = pad.upgrade();
+            input.is_some_and(|input| input.set_watched(watched))
+        };
         producer.add_input(
             id,
             crate::producer::Input {
@@ -304,9 +311,9 @@ impl ElementImpl for WhepSink {
                 track: None,
                 seen: false,
                 key_frame: None,
+                watched: Arc::new(watched),
             },
         );
-        let input = Input::new(id, kind, ssrc, self.obj().upcast_ref(), &ghost, producer);
         {
             let mut state = self.state.lock();
             state.reserved.remove(&name);

@@ -9,6 +9,7 @@ use sluice_core::{Codec, Kind};
 
 use crate::packetize::{Gatherer, Payloader, track_from_caps};
 use crate::producer::Producer;
+use crate::sink::hold::Hold;
 use crate::sink::judge::Judge;
 
 /// What is behind the ghost pad. It is built when the caps are known, and again when the codec changes.
@@ -16,6 +17,8 @@ struct Chain {
     codec: Codec,
     /// From the ghost pad to the appsink: parser if there is one, payloader, appsink.
     elements: Vec<gst::Element>,
+    /// Whether the appsink holds frames back until they are due.
+    paces: bool,
 }
 
 /// A requested pad of the sink.
@@ -29,6 +32,7 @@ pub(super) struct Input {
     chain: Mutex<Option<Chain>>,
     gatherer: Arc<Mutex<Gatherer>>,
     judge: Mutex<Judge>,
+    hold: Mutex<Hold>,
     segment: Mutex<gst::FormattedSegment<gst::ClockTime>>,
 }
 
@@ -42,6 +46,7 @@ impl Input {
         ghost: &gst::GhostPad,
         producer: Arc<Producer>,
     ) -> Arc<Self> {
+        let hold = Hold::new(producer.limits().group);
         let input = Arc::new(Self {
             id,
             kind,
@@ -52,6 +57,7 @@ impl Input {
             chain: Mutex::default(),
             gatherer: Arc::new(Mutex::new(Gatherer::new(id, kind == Kind::Video))),
             judge: Mutex::default(),
+            hold: Mutex::new(hold),
             segment: Mutex::default(),
         });
         let weak = Arc::downgrade(&input);
@@ -67,6 +73,16 @@ impl Input {
             }
             gst::PadProbeReturn::Ok
         });
+        // What rests ends behind the pad: whoever probes it sees what the source sends.
+        let weak = Arc::downgrade(&input);
+        if let Some(inner) = ghost.internal() {
+            inner.add_probe(gst::PadProbeType::BUFFER, move |_inner, _info| {
+                match weak.upgrade() {
+                    Some(input) if input.hold.lock().is_resting() => gst::PadProbeReturn::Drop,
+                    Some(_) | None => gst::PadProbeReturn::Ok,
+                }
+            });
+        }
         input
     }
 
@@ -79,30 +95,80 @@ impl Input {
         self.producer.remove_input(self.id);
     }
 
+    /// Follows whether somebody watches. Without anybody, pictures are kept from the last key frame on and nothing is made into
+    /// packets; the first who comes gets them all at once. Says whether it rests now; waits for the frame that is on its way.
+    pub(super) fn set_watched(&self, watched: bool) -> bool {
+        if watched {
+            self.wake();
+            return false;
+        }
+        // A file without a clock would be over in a moment.
+        let rests = self.chain.lock().as_ref().is_some_and(|chain| !chain.paces);
+        if rests {
+            self.hold.lock().rest();
+        }
+        rests
+    }
+
+    fn wake(&self) {
+        // Nothing comes in between.
+        let _stream = self.ghost.stream_lock();
+        let held = self.hold.lock().wake();
+        let Some(inner) = self.ghost.internal() else {
+            return;
+        };
+        for buffer in held {
+            self.announce(&buffer);
+            // If it is not taken, the source hears of it with its next frame.
+            if inner.push(buffer).is_err() {
+                return;
+            }
+        }
+    }
+
     fn on_event(&self, event: &gst::Event) {
         let view = event.view();
         if let gst::EventView::Caps(caps) = view {
             self.on_caps(caps.caps());
         } else if let gst::EventView::Segment(segment) = view {
             if let Some(time) = segment.segment().downcast_ref::<gst::ClockTime>() {
-                *self.segment.lock() = time.clone();
+                self.on_segment(time);
             }
         } else if event.type_() == gst::EventType::FlushStop {
             self.gatherer.lock().clear();
+            self.hold.lock().clear();
+        }
+    }
+
+    fn on_segment(&self, segment: &gst::FormattedSegment<gst::ClockTime>) {
+        let before = std::mem::replace(&mut *self.segment.lock(), segment.clone());
+        if before != *segment {
+            self.hold.lock().clear();
         }
     }
 
     fn on_buffer(&self, buffer: &gst::Buffer) {
-        let flags = buffer.flags();
-        let key = !flags.contains(gst::BufferFlags::DELTA_UNIT);
-        let gap = flags.contains(gst::BufferFlags::DISCONT);
-        let unended = self.gatherer.lock().on_unit(key, gap);
+        if self.kind == Kind::Video {
+            let (key, at) = (is_key(buffer), self.running_time(buffer));
+            self.look(buffer, key, at);
+            self.hold.lock().keep(buffer, key, at);
+        }
+        if !self.hold.lock().is_resting() {
+            self.announce(buffer);
+        }
+    }
+
+    /// Says what the packets that come next are made of.
+    fn announce(&self, buffer: &gst::BufferRef) {
+        let gap = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        let unended = self.gatherer.lock().on_unit(is_key(buffer), gap);
         if let Some(frame) = unended {
             self.producer.push(frame);
         }
-        if self.kind == Kind::Audio {
-            return;
-        }
+    }
+
+    /// Judges a picture, and keeps it for thumbnails if it is a whole one.
+    fn look(&self, buffer: &gst::Buffer, key: bool, at: Duration) {
         let Some(codec) = self.chain.lock().as_ref().map(|chain| chain.codec) else {
             return;
         };
@@ -114,10 +180,13 @@ impl Input {
             self.producer.set_seen(self.id, seen);
         }
         if key {
-            let at = self.segment.lock().to_running_time(buffer.pts());
-            let at = at.map_or(Duration::ZERO, Into::into);
             self.producer.set_key_frame(self.id, buffer.clone(), at);
         }
+    }
+
+    fn running_time(&self, buffer: &gst::BufferRef) -> Duration {
+        let at = self.segment.lock().to_running_time(buffer.pts());
+        at.map_or(Duration::ZERO, Into::into)
     }
 
     fn on_caps(&self, caps: &gst::CapsRef) {
@@ -145,6 +214,7 @@ impl Input {
             self.take_down(&old);
         }
         self.gatherer.lock().clear();
+        *self.hold.lock() = Hold::new(self.producer.limits().group);
         *self.judge.lock() = Judge::default();
         // A codec without a payloader is known and refused by the plan, as H.265 is: its frames end here.
         let mut elements = Payloader::make(codec).transpose()?.unwrap_or_default();
@@ -152,7 +222,8 @@ impl Input {
             // By text: a number of 32 bits in GStreamer's payloaders, of 64 in those of gst-plugin-rtp.
             payloader.set_property_from_str("ssrc", &self.ssrc.to_string());
         }
-        elements.push(self.appsink().upcast());
+        let paces = !self.is_live();
+        elements.push(self.appsink(paces).upcast());
         bin.add_many(&elements).map_err(|error| error.to_string())?;
         gst::Element::link_many(&elements).map_err(|error| error.to_string())?;
         for element in &elements {
@@ -165,7 +236,16 @@ impl Input {
         self.ghost
             .set_target(Some(&target))
             .map_err(|error| error.to_string())?;
-        *self.chain.lock() = Some(Chain { codec, elements });
+        *self.chain.lock() = Some(Chain {
+            codec,
+            elements,
+            paces,
+        });
+        self.set_watched(self.producer.is_watched());
+        // The last may have left just then.
+        if !self.producer.is_watched() {
+            self.set_watched(false);
+        }
         Ok(())
     }
 
@@ -189,7 +269,7 @@ impl Input {
         self.ghost.peer_query(&mut query) && query.result().0
     }
 
-    fn appsink(&self) -> gst_app::AppSink {
+    fn appsink(&self, paces: bool) -> gst_app::AppSink {
         let gatherer = self.gatherer.clone();
         let producer = self.producer.clone();
         let on_sample = move |sink: &gst_app::AppSink| {
@@ -198,7 +278,7 @@ impl Input {
             Ok(gst::FlowSuccess::Ok)
         };
         let appsink = gst_app::AppSink::builder()
-            .sync(!self.is_live())
+            .sync(paces)
             .async_(false)
             .qos(false)
             .enable_last_sample(false)
@@ -213,6 +293,10 @@ impl Input {
         appsink.set_property("processing-deadline", 0u64);
         appsink
     }
+}
+
+fn is_key(buffer: &gst::BufferRef) -> bool {
+    !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT)
 }
 
 fn take_sample(sample: &gst::Sample, gatherer: &Mutex<Gatherer>, producer: &Producer) {

@@ -1,6 +1,7 @@
 //! `sluicewhepsink`: one producer, many WHEP viewers.
 
 mod forward;
+mod hold;
 mod imp;
 mod input;
 mod judge;
@@ -35,6 +36,11 @@ impl WhepSink {
     /// Sets what makes renditions for viewers who cannot play a track as it is; without, they are refused.
     pub fn render_with(&self, renditions: Arc<dyn Renditions>) {
         self.imp().producer().set_renditions(renditions);
+    }
+
+    /// Says whether anybody watches, is about to, or is pushed to. While nobody does, nothing is made into packets.
+    pub fn is_watched(&self) -> bool {
+        self.imp().producer().is_watched()
     }
 
     /// Sets whom to push to, and gives a handle for each; in place of the property `forward`, and in READY or NULL only.
