@@ -29,9 +29,9 @@ pub(crate) fn mend(
         let Some(buffer) = info.buffer_mut() else {
             return gst::PadProbeReturn::Ok;
         };
-        // Boxes begin where buffers do; frames have no name there.
+        // Boxes begin where buffers do; frames have no name there. One of silence has three bytes, and no more are asked for.
         let mut head = [0; 8];
-        let has = buffer.copy_to_slice(0, &mut head).is_ok();
+        let has = buffer.size() >= head.len() && buffer.copy_to_slice(0, &mut head).is_ok();
         let is = |kind: &[u8]| has && head.ends_with(kind);
         if !(is(b"ftyp") || is(b"moov") || is(b"moof")) {
             return gst::PadProbeReturn::Ok;

@@ -114,6 +114,21 @@ fn auto_takes_the_container_that_the_codecs_need() {
 }
 
 #[test]
+fn silence_of_a_few_bytes_is_recorded() {
+    for format in ["fmp4", "mp4", "mkv", "mpegts"] {
+        let take = Take::new(format);
+        let line = format!(
+            "videotestsrc num-buffers=75 ! video/x-raw,framerate=25/1 ! {H264} ! r.video_0 \
+             audiotestsrc wave=silence num-buffers=150 samplesperbuffer=960 ! \
+             audio/x-raw,rate=48000,channels=2 ! opusenc bitrate-type=vbr dtx=true ! r.audio_0"
+        );
+        let files = take.record(&line, "");
+        kit::decodes(&files[0]);
+        assert!(probe(&files[0]).audio.frames > 10, "{format}");
+    }
+}
+
+#[test]
 fn a_track_that_does_not_fit_is_left_out_where_that_is_wanted() {
     let take = Take::new("fmp4");
     let files = take.record(&kit::both(H264, PCMA, 8000, 1, SECONDS), "leave-out=true");
