@@ -38,6 +38,15 @@ pub fn find(bytes: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
+/// Finds the newest stamp in a file that holds frames as they are, in microseconds.
+pub fn newest(file: &[u8]) -> Option<u64> {
+    let places = file.windows(UUID.len()).enumerate();
+    let stamps = places
+        .filter(|(_, window)| *window == UUID)
+        .filter_map(|(at, _)| find(file.get(at..)?));
+    stamps.max()
+}
+
 /// Where the start code of the first coded slice begins.
 fn first_slice(unit: &[u8]) -> Option<usize> {
     let code = |(i, w): (usize, &[u8])| match w {
@@ -66,6 +75,18 @@ mod tests {
         assert_eq!(stamped[..12], unit[..12]);
         assert!(stamped.ends_with(&unit[12..]));
         assert_eq!(stamped[12..17], [0, 0, 0, 1, SEI]);
+    }
+
+    #[test]
+    fn the_newest_of_many_stamps_is_found() {
+        let frames: Vec<u8> = [7, 9, 8]
+            .iter()
+            .flat_map(|at| insert(&[0, 0, 1, 0x41, 1, 2], *at))
+            .collect();
+
+        assert_eq!(newest(&frames), Some(9));
+        // One that is cut off is none.
+        assert_eq!(newest(&frames[..38]), None);
     }
 
     #[test]

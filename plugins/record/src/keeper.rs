@@ -18,6 +18,9 @@ use crate::state::Report;
 /// A muxer that was told the end and does not come to it in this time will not.
 const END: gst::ClockTime = gst::ClockTime::from_seconds(60);
 
+/// How often the file is synced to the disk: without power, so much more may be lost.
+const EACH: Duration = Duration::from_secs(1);
+
 /// What a keeper needs to know.
 pub(crate) struct Kept {
     pub(crate) serial: u64,
@@ -27,7 +30,6 @@ pub(crate) struct Kept {
     pub(crate) part: PathBuf,
     pub(crate) whole: PathBuf,
     pub(crate) container: Container,
-    pub(crate) each: Duration,
 }
 
 enum Word {
@@ -83,7 +85,7 @@ impl Kept {
     fn run(self, heard: &Receiver<Word>, queue: &Queue, report: &Report) {
         let mut failed = false;
         loop {
-            match heard.recv_timeout(self.each) {
+            match heard.recv_timeout(EACH) {
                 Ok(Word::Finish) => break,
                 Ok(Word::Abandon) | Err(RecvTimeoutError::Disconnected) => {
                     self.give_up();

@@ -86,7 +86,6 @@ impl Opening<'_> {
                 part: part.clone(),
                 whole,
                 container,
-                each: Duration::from_millis(self.settings.fragment_ms.into()),
             },
             Arc::clone(queue),
             Arc::clone(report),

@@ -7,6 +7,10 @@ use gst::glib;
 use gst::prelude::*;
 use sluice_core::record::{Container, Format, Limits, Template, template};
 
+/// A third of the second that a crash may lose: a camera's frames wait 0.2 s for their order before they come here, 0.2 s in the queue,
+/// and up to 0.1 s for the other track.
+const FRAGMENT_MS: u32 = 300;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) location: Template,
@@ -29,7 +33,7 @@ impl Default for Settings {
             format: Format::Always(Container::FragmentedMp4),
             segment_ms: 600_000,
             segment_bytes: 0,
-            fragment_ms: 1000,
+            fragment_ms: FRAGMENT_MS,
             block: false,
             leave_out: false,
             recording: true,
@@ -149,9 +153,9 @@ fn all() -> Vec<glib::ParamSpec> {
             .build(),
         number(
             "fragment-duration",
-            "Longest fragment, and how often the file is synced to the disk, in milliseconds: the most that a crash loses",
+            "Longest fragment, in milliseconds: what a crash loses is at most this and what is on its way to it",
             100,
-            1000,
+            FRAGMENT_MS,
         ),
         number(
             "pre-roll",
