@@ -14,7 +14,7 @@ use crate::track::Earlier;
 pub(crate) type Starts = Arc<Mutex<Vec<Duration>>>;
 
 /// Puts right what `mp4mux` 1.22 writes: the time in the header, and in fragments where tracks begin. It lets each begin
-/// at zero, so that sound would be ahead of pictures that are decoded before they are shown.
+/// at zero, pictures when they are decoded, so that sound would be ahead of those that are shown later.
 pub(crate) fn mend(
     muxer: &gst::Element,
     starts: &Starts,
@@ -40,18 +40,13 @@ pub(crate) fn mend(
             let mut scales = scales.lock();
             if let Some(found) = fragments::timescales(&map) {
                 *scales = found;
+                let ahead = *earlier.lock();
+                if let Some((place, by)) = ahead.filter(|(_, by)| !by.is_zero()) {
+                    fragments::begin_shown(&mut map, &scales, place, by);
+                }
             }
             fragments::stamp(&mut map, first);
-            let mut starts = starts.lock().clone();
-            let before = *earlier.lock();
-            if let Some((place, by)) = before {
-                // The pictures cannot begin before the file: all else begins later.
-                let others = starts.iter_mut().enumerate();
-                others
-                    .filter(|(other, _)| *other != place)
-                    .for_each(|(_, start)| *start += by);
-            }
-            fragments::shift(&mut map, &scales, &starts);
+            fragments::shift(&mut map, &scales, &starts.lock());
         }
         gst::PadProbeReturn::Ok
     });

@@ -41,6 +41,7 @@ pub(crate) struct Segment {
     pub(crate) serial: u64,
     lanes: Vec<Lane>,
     base: i64,
+    shown: i64,
     starts: Starts,
     keeper: Keeper,
     pub(crate) location: String,
@@ -53,13 +54,15 @@ pub(crate) struct Opening<'a> {
     /// Tracks with their caps.
     pub(crate) tracks: Vec<(usize, gst::Caps)>,
     pub(crate) start: Moment,
-    /// The first frame's time; the file begins there.
+    /// When the first frame is decoded: no time in the file is earlier.
     pub(crate) base: i64,
+    /// When it is shown: the file begins there.
+    pub(crate) shown: i64,
     /// When each track begins, by its place; filled by what is written.
     pub(crate) starts: Starts,
     /// The first frame says when it is decoded.
     pub(crate) decoded: bool,
-    /// Filled by the segment's pipeline.
+    /// Known from the first frame, or filled by the segment's pipeline.
     pub(crate) earlier: Earlier,
 }
 
@@ -100,6 +103,7 @@ impl Opening<'_> {
             serial: self.serial,
             lanes,
             base: self.base,
+            shown: self.shown,
             starts: Arc::clone(&self.starts),
             keeper,
             location,
@@ -342,7 +346,7 @@ impl Segment {
                 .map(|dts| clock(dts).unwrap_or(gst::ClockTime::ZERO)),
         );
         if !std::mem::replace(&mut lane.begun, true) {
-            let begins = u64::try_from(now - base).unwrap_or_default();
+            let begins = u64::try_from(frame.pts - self.shown).unwrap_or_default();
             let mut starts = self.starts.lock();
             if starts.len() <= place {
                 starts.resize(place + 1, Duration::ZERO);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gst::glib;
+use parking_lot::Mutex;
 use sluice_core::Kind;
 use sluice_core::record::{Cutter, DiskRetry, Merge, Moment, PreRoll, Verdict, cut, moment};
 
@@ -37,6 +38,8 @@ pub(crate) struct Writer {
     segment: Option<Segment>,
     keepers: Vec<Keeper>,
     serial: u64,
+    /// How much later the newest key frame of each track is shown than decoded, in nanoseconds.
+    ahead: BTreeMap<usize, i64>,
     /// The newest caps of each track.
     caps: BTreeMap<usize, (Kind, gst::Caps)>,
     expected: BTreeSet<usize>,
@@ -66,6 +69,7 @@ impl Writer {
             segment: None,
             keepers: Vec::new(),
             serial: 0,
+            ahead: BTreeMap::new(),
             caps: BTreeMap::new(),
             expected: BTreeSet::new(),
             ended: BTreeSet::new(),
@@ -86,7 +90,8 @@ impl Writer {
         loop {
             match self.queue.pop() {
                 Order::Frame(frame) => {
-                    let at = u64::try_from(frame.at().saturating_add(ORIGIN)).unwrap_or_default();
+                    let at = self.placed(&frame).saturating_add(ORIGIN);
+                    let at = u64::try_from(at).unwrap_or_default();
                     self.ended.remove(&frame.track);
                     self.expected.insert(frame.track);
                     let caps = || (frame.kind, frame.caps.clone());
@@ -122,6 +127,20 @@ impl Writer {
         self.drain();
         self.close();
         self.join(true);
+    }
+
+    /// Gives the time by which frames of all tracks are put in order and cut. That of a key frame is when it is shown: what is heard
+    /// before belongs to the pictures before. Those behind it are as much later than they are decoded.
+    fn placed(&mut self, frame: &Frame) -> i64 {
+        let Some(decoded) = frame.dts else {
+            return frame.pts;
+        };
+        if frame.key {
+            let ahead = frame.pts.saturating_sub(decoded).max(0);
+            self.ahead.insert(frame.track, ahead);
+        }
+        let ahead = self.ahead.get(&frame.track).copied();
+        decoded.saturating_add(ahead.unwrap_or_default())
     }
 
     fn drain(&mut self) {
@@ -258,23 +277,28 @@ impl Writer {
         self.skipping = false;
         let wall = first.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix = self.starts.on_start(wall, self.began.elapsed());
+        let tracks: Vec<_> = self
+            .caps
+            .iter()
+            .filter(|(track, _)| **track == first.track || !self.merge.is_over(**track))
+            .map(|(track, (_, caps))| (*track, caps.clone()))
+            .collect();
+        let place = tracks.iter().position(|(track, _)| *track == first.track);
+        let by = u64::try_from(first.pts - first.at()).unwrap_or_default();
+        let earlier = place.map(|place| (place, Duration::from_nanos(by)));
         let opening = Opening {
             serial: self.serial,
             settings: &self.settings,
-            tracks: self
-                .caps
-                .iter()
-                .filter(|(track, _)| **track == first.track || !self.merge.is_over(**track))
-                .map(|(track, (_, caps))| (*track, caps.clone()))
-                .collect(),
+            tracks,
             start: Moment {
                 unix,
                 offset_secs: local_offset(unix),
             },
             base: first.at(),
+            shown: first.pts,
             starts: Arc::default(),
             decoded: first.dts.is_some() || first.kind == Kind::Audio,
-            earlier: Arc::default(),
+            earlier: Arc::new(Mutex::new(earlier)),
         };
         match made.and_then(|()| opening.open(&self.queue, &self.report)) {
             Ok(segment) => {

@@ -1,5 +1,5 @@
-//! What `mp4mux` 1.22 writes wrong: each track of a fragmented file begins at zero, and the file was made when the
-//! muxer started.
+//! What `mp4mux` 1.22 writes wrong: each track of a fragmented file begins at zero, pictures when they are decoded, and the file was
+//! made when the muxer started.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -30,6 +30,44 @@ pub fn shift(data: &mut [u8], timescales: &[u32], starts: &[Duration]) {
             shift_track(data, traf, timescales, starts);
         }
     }
+}
+
+/// Lets the track at a place of the header (`moov`) begin when its first frame is shown, so much later than that is decoded: by a list
+/// of edits in the room of what the muxer says of the track for people, which is nothing. Only of files in fragments, where it is not
+/// written; `None` where there is no room for it.
+pub fn begin_shown(
+    data: &mut [u8],
+    timescales: &[u32],
+    place: usize,
+    ahead: Duration,
+) -> Option<()> {
+    let moov = find(data, 0..data.len(), b"moov").into_iter().next()?;
+    find(data, moov.clone(), b"mvex").into_iter().next()?;
+    let trak = find(data, moov, b"trak").into_iter().nth(place)?;
+    let room = find(data, trak, b"udta").into_iter().next()?;
+    let scale = u128::from(*timescales.get(place)?);
+    let ahead = i32::try_from(ahead.as_nanos() * scale / 1_000_000_000).ok()?;
+    let room = data.get_mut(room.start.checked_sub(8)?..room.end)?;
+    // One edit without an end, at its own speed.
+    let list = [
+        &[0; 7][..],
+        &[1],
+        &[0; 4],
+        &ahead.to_be_bytes(),
+        &[0, 1, 0, 0],
+    ]
+    .concat();
+    let list = [&28u32.to_be_bytes()[..], b"elst", &list].concat();
+    let edits = [&36u32.to_be_bytes()[..], b"edts", &list].concat();
+    let (first, rest) = room.split_at_mut_checked(edits.len())?;
+    let size = u32::try_from(rest.len()).ok().filter(|size| *size >= 8)?;
+    let (head, free) = rest.split_first_chunk_mut::<8>()?;
+    first.copy_from_slice(&edits);
+    let (length, name) = head.split_at_mut(4);
+    length.copy_from_slice(&size.to_be_bytes());
+    name.copy_from_slice(b"free");
+    free.fill(0);
+    Some(())
 }
 
 /// From 1904-01-01, where MP4 counts from, to 1970-01-01.
@@ -139,6 +177,35 @@ mod tests {
             let mut data = fragment(track, 100);
             shift(&mut data, &scales, &starts);
             assert_eq!(data, fragment(track, want), "{track}");
+        }
+    }
+
+    #[test]
+    fn a_track_begins_when_its_first_frame_is_shown() {
+        let said = |inside: usize| {
+            let trak = one(
+                b"trak",
+                &[one(b"tkhd", &[0; 4]), one(b"udta", &vec![9; inside])].concat(),
+            );
+            one(b"moov", &[trak.clone(), trak, one(b"mvex", &[])].concat())
+        };
+        let mut data = said(53);
+        let before = data.clone();
+        let ahead = Duration::from_millis(80);
+        begin_shown(&mut data, &[1000, 3000], 1, ahead).unwrap();
+        let [moov] = find(&data, 0..data.len(), b"moov").try_into().unwrap();
+        let [first, second] = find(&data, moov, b"trak").try_into().unwrap();
+        assert_eq!(data[first.clone()], before[first]);
+        let [edts] = find(&data, second.clone(), b"edts").try_into().unwrap();
+        let [elst] = find(&data, edts, b"elst").try_into().unwrap();
+        assert_eq!(data[elst][8..16], [0, 0, 0, 0, 0, 0, 0, 240]);
+        assert_eq!(find(&data, second, b"free").len(), 1);
+        // Where there is no room, or no such track, all stays.
+        for (inside, place) in [(20, 1), (53, 2)] {
+            let mut data = said(inside);
+            let before = data.clone();
+            assert_eq!(begin_shown(&mut data, &[1000; 3], place, ahead), None);
+            assert_eq!(data, before);
         }
     }
 

@@ -133,29 +133,31 @@ fn track(id: u32, lane: &Lane, places: &[u64], taken: u64) -> Vec<u8> {
             &[a, b, 0, 0, c, d, 0, 0],
         ],
     );
-    let edits = edits(whole(like.time(begin)), shown);
+    let edits = edits(whole(like.time(begin)), shown, like.begins);
     let media = media(lane, places, taken, end.saturating_sub(begin));
     one(b"trak", &[&header, &edits, &media])
 }
 
-/// A track that begins later than the file waits for that long.
-fn edits(wait: u64, shown: u64) -> Vec<u8> {
-    if wait == 0 {
+/// A track that begins later than the file waits for that long; and it begins when its first frame is shown.
+fn edits(wait: u64, shown: u64, begins: u32) -> Vec<u8> {
+    if wait == 0 && begins == 0 {
         return Vec::new();
     }
-    let speed = [0, 1, 0, 0];
+    let edit = |lasts: u64, begins: i64| {
+        let speed: &[u8] = &[0, 1, 0, 0];
+        [&lasts.to_be_bytes(), &begins.to_be_bytes(), speed].concat()
+    };
+    let waits = (wait > 0).then(|| edit(wait, -1));
+    let count = 1 + u32::from(waits.is_some());
+    let lasts = shown.saturating_sub(wait);
     let list = full(
         b"elst",
         1,
         0,
         &[
-            &2u32.to_be_bytes(),
-            &wait.to_be_bytes(),
-            &(-1i64).to_be_bytes(),
-            &speed,
-            &shown.saturating_sub(wait).to_be_bytes(),
-            &0i64.to_be_bytes(),
-            &speed,
+            &count.to_be_bytes(),
+            &waits.unwrap_or_default(),
+            &edit(lasts, begins.into()),
         ],
     );
     one(b"edts", &[&list])

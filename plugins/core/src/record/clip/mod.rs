@@ -221,8 +221,13 @@ impl Cut {
         let place = self.pieces.len();
         let lane = self.lane(track, *first)?;
         let scale = lane.like.clone();
+        let own = scale.units(track.time(track.begins.into()));
+        let later = i64::from(scale.begins).saturating_sub_unsigned(own);
+        let later = i32::try_from(later).unwrap_or_default();
         for (time, sample) in &frames {
-            let sample = rescaled(*sample, track, &scale);
+            let mut sample = rescaled(*sample, track, &scale);
+            // Each file says for itself how much later than decoded its first picture is shown.
+            sample.later = sample.later.saturating_add(later);
             let due = lane
                 .frames
                 .last()

@@ -1,5 +1,6 @@
 //! MPEG transport streams (ISO/IEC 13818-1): the first map of the program.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Contents, number};
@@ -8,6 +9,10 @@ use crate::track::Codec;
 const PACKET: usize = 188;
 /// The tables come each tenth of a second: they stand among so many packets.
 const LOOKED_AT: usize = 400;
+/// The last frames of all tracks stand among so many packets.
+const LAST: usize = 1600;
+/// The clock of 90 kHz begins anew after 26 hours.
+const CLOCK: u64 = 0x1_FFFF_FFFF;
 
 pub(super) fn contents<E>(
     len: u64,
@@ -15,23 +20,45 @@ pub(super) fn contents<E>(
 ) -> Result<Contents, E> {
     let begin = read(0, PACKET * LOOKED_AT)?;
     let whole = len - len % PACKET as u64;
-    let end = whole.saturating_sub((PACKET * LOOKED_AT) as u64);
-    let end = read(end, PACKET * LOOKED_AT)?;
-    let first = begin.chunks_exact(PACKET).find_map(shown);
-    let last = end.chunks_exact(PACKET).rev().find_map(shown);
-    let lasts = first.zip(last).map(|(first, last)| {
-        // The clock of 90 kHz begins anew after 26 hours.
-        let ticks = last.wrapping_sub(first) & 0x1_FFFF_FFFF;
-        Duration::from_micros(ticks * 100 / 9)
-    });
+    let end = whole.saturating_sub((PACKET * LAST) as u64);
+    let end = read(end, PACKET * LAST)?;
+    let ticks =
+        first(&begin).and_then(|first| Some(last(&end, first)?.wrapping_sub(first) & CLOCK));
     Ok(Contents {
         tracks: tracks(&begin).unwrap_or_default(),
-        duration: lasts,
+        duration: ticks.map(|ticks| Duration::from_micros(ticks * 100 / 9)),
     })
 }
 
-/// When the frame is shown that begins in a packet, on the clock of 90 kHz.
-fn shown(packet: &[u8]) -> Option<u64> {
+/// When the first frame of these packets is shown, of whichever track.
+fn first(packets: &[u8]) -> Option<u64> {
+    let times = || packets.chunks_exact(PACKET).filter_map(shown);
+    let (_, any) = times().next()?;
+    // Around one of them, however the clock stands: the middle of what can be said of times before and after it.
+    let half = CLOCK / 2;
+    let around = |time: u64| time.wrapping_sub(any).wrapping_add(half) & CLOCK;
+    let first = times().map(|(_, time)| around(time)).min()?;
+    Some(first.wrapping_add(any).wrapping_sub(half) & CLOCK)
+}
+
+/// When the last frame of these packets ends, of whichever track: it lasts as long as the one before it.
+fn last(packets: &[u8], first: u64) -> Option<u64> {
+    let mut tracks: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for (track, time) in packets.chunks_exact(PACKET).filter_map(shown) {
+        let since = time.wrapping_sub(first) & CLOCK;
+        tracks.entry(track).or_default().push(since);
+    }
+    let ends = tracks.values_mut().filter_map(|times| {
+        times.sort_unstable();
+        let last = *times.last()?;
+        let before = times.iter().rev().nth(1).copied();
+        Some(last + before.map_or(0, |before| last - before))
+    });
+    Some(ends.max()?.wrapping_add(first) & CLOCK)
+}
+
+/// The track of a frame that begins in a packet, and when it is shown, on the clock of 90 kHz.
+fn shown(packet: &[u8]) -> Option<(u64, u64)> {
     let begins = packet.get(1)? & 0x40 != 0;
     let adapted = packet.get(3)? & 0x20 != 0;
     let begin = if adapted {
@@ -45,7 +72,8 @@ fn shown(packet: &[u8]) -> Option<u64> {
         return None;
     }
     let bits = number(frame, 9, 5)?;
-    Some((bits >> 33 & 0x7) << 30 | (bits >> 17 & 0x7FFF) << 15 | (bits >> 1 & 0x7FFF))
+    let time = (bits >> 33 & 0x7) << 30 | (bits >> 17 & 0x7FFF) << 15 | (bits >> 1 & 0x7FFF);
+    Some((number(packet, 1, 2)? & 0x1FFF, time))
 }
 
 fn tracks(data: &[u8]) -> Option<Vec<Codec>> {

@@ -36,6 +36,8 @@ pub struct Track {
     pub codec: Option<Codec>,
     /// Where its description (`stsd`, without the box's head) stands in the header.
     pub description: Vec<u8>,
+    /// When it begins, in its units from where its first frame is decoded: when that is shown, in our own files.
+    pub begins: u32,
     /// What a frame is that says nothing of itself.
     pub(in crate::record) defaults: Sample,
 }
@@ -271,8 +273,10 @@ fn track(moov: &[u8], range: std::ops::Range<usize>) -> Option<Track> {
     let inner = |range: std::ops::Range<usize>, kind| find(moov, range, kind).into_iter().next();
     let head = moov.get(inner(range.clone(), b"tkhd")?)?;
     let id = word(head, if *head.first()? == 1 { 20 } else { 12 })?;
+    let edits = inner(range.clone(), b"edts").and_then(|edits| inner(edits, b"elst"));
     let media = inner(range, b"mdia")?;
     let (timescale, _) = timed(moov.get(inner(media.clone(), b"mdhd")?)?)?;
+    let begins = edits.and_then(|list| begins(moov.get(list)?));
     let table = inner(inner(media, b"minf")?, b"stbl")?;
     let description = moov.get(inner(table, b"stsd")?)?;
     Some(Track {
@@ -280,8 +284,15 @@ fn track(moov: &[u8], range: std::ops::Range<usize>) -> Option<Track> {
         timescale,
         codec: codec(description),
         description: description.to_vec(),
+        begins: begins.unwrap_or_default(),
         defaults: Sample::default(),
     })
+}
+
+/// Where a list of one edit begins (`elst`, in 32 bits).
+fn begins(list: &[u8]) -> Option<u32> {
+    let is_one = *list.first()? == 0 && word(list, 4)? == 1;
+    word(list, 12).filter(|begin| is_one && i32::try_from(*begin).is_ok())
 }
 
 fn codec(description: &[u8]) -> Option<Codec> {
