@@ -18,6 +18,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod gstwebrtc;
 pub mod http;
+pub mod lips;
 pub mod netns;
 pub mod peers;
 pub mod picture;

@@ -12,6 +12,7 @@ use tungstenite::client::IntoClientRequest as _;
 use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
+use crate::lips::Seen;
 use crate::picture::Row;
 use crate::process::{Process, our_binary};
 
@@ -223,6 +224,8 @@ pub struct Decoded {
     pub first_ms: Option<u64>,
     /// Colours of the latest picture, for [`crate::picture::check_whole`].
     pub rows: Vec<Row>,
+    /// Flashes and beeps, by the element's clock.
+    pub lips: Seen,
 }
 
 impl Stock {
@@ -243,6 +246,18 @@ impl Stock {
         self.process.wait_line(limit, |line| {
             let decoded: Decoded = serde_json::from_str(line).ok()?;
             (decoded.video >= video && decoded.audio >= audio).then_some(decoded)
+        })
+    }
+
+    /// Waits until it has seen so many flashes, and heard as many beeps, and gives the newest.
+    ///
+    /// # Panics
+    /// When it has not in time.
+    pub fn wait_flashes(&self, count: usize, limit: Duration) -> Seen {
+        self.process.wait_line(limit, |line| {
+            let decoded: Decoded = serde_json::from_str(line).ok()?;
+            let seen = decoded.lips;
+            (seen.flashes.len() >= count && seen.beeps.len() >= count).then_some(seen)
         })
     }
 

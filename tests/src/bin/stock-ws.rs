@@ -1,7 +1,7 @@
 //! The stock elements of gst-plugin-webrtc at a gateway's `/ws`, statically linked: `webrtcsrc` watches a path,
 //! `webrtcsink` publishes to one; beside them `whepclientsrc` and `whipclientsink`, at its WHEP and WHIP.
 //!
-//! Says once a second what was decoded, as JSON: `{"video":…,"audio":…,"first_ms":…,"rows":[[[r,g,b],…],…]}`. Ends with
+//! Says once a second what was decoded, as JSON: `{"video":…,"audio":…,"first_ms":…,"rows":[[[r,g,b],…],…],"lips":{…}}`. Ends with
 //! an error of the pipeline.
 
 #![expect(clippy::print_stdout, reason = "the lines that callers wait for")]
@@ -14,6 +14,7 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use gst::prelude::*;
 use parking_lot::Mutex;
+use sluice_tests::lips::Seen;
 use sluice_tests::picture;
 
 #[derive(Debug, Parser)]
@@ -49,6 +50,7 @@ struct Decoded {
     audio: u64,
     first_ms: Option<u128>,
     rows: Vec<picture::Row>,
+    lips: Seen,
 }
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -80,6 +82,7 @@ fn main() -> Result<(), Failed> {
                 "audio": decoded.audio,
                 "first_ms": decoded.first_ms,
                 "rows": decoded.rows,
+                "lips": decoded.lips,
             })
         };
         println!("{line}");
@@ -198,12 +201,14 @@ fn show(
         .async_(false)
         .sync(false)
         .build();
-    if is_video {
-        let caps = gst::Caps::builder("video/x-raw")
-            .field("format", "RGB")
-            .build();
-        sink.set_caps(Some(&caps));
-    }
+    let caps = if is_video {
+        gst::Caps::builder("video/x-raw").field("format", "RGB")
+    } else {
+        gst::Caps::builder("audio/x-raw")
+            .field("format", "S16LE")
+            .field("channels", 1)
+    };
+    sink.set_caps(Some(&caps.build()));
     let decoded = Arc::clone(decoded);
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -212,8 +217,10 @@ fn show(
             decoded.video += 1;
             decoded.first_ms.get_or_insert(begun.elapsed().as_millis());
             decoded.rows = picture::whole(&sample).unwrap_or_default();
+            decoded.lips.on_picture(&sample);
         } else {
             decoded.audio += 1;
+            decoded.lips.on_sound(&sample);
         }
         Ok(gst::FlowSuccess::Ok)
     });

@@ -129,6 +129,9 @@ pub struct CameraOptions {
     /// Stamps each H.264 frame with the machine's clock.
     #[arg(long)]
     pub stamp: bool,
+    /// Flashes and beeps each second, instead of the known picture and tone.
+    #[arg(long)]
+    pub flash: bool,
     /// Path of the stream.
     #[arg(long, default_value = "cam")]
     pub mount: String,
@@ -223,6 +226,7 @@ impl CameraOptions {
             (self.blind_first, "--blind-first"),
             (self.blackhole_udp, "--blackhole-udp"),
             (self.stamp, "--stamp"),
+            (self.flash, "--flash"),
         ];
         out.extend(flags.iter().filter(|f| f.0).map(|f| f.1.to_owned()));
         out
@@ -235,7 +239,8 @@ mod tests {
 
     #[test]
     fn arguments_come_back_as_the_same_camera() {
-        let line = "--codec vp8 --audio aac --auth digest --login a:b --stamp --size 640x360";
+        let line =
+            "--codec vp8 --audio aac --auth digest --login a:b --stamp --flash --size 640x360";
         let camera = CameraOptions::from_line(line);
 
         let again = CameraOptions::from_line(&camera.arguments().join(" "));

@@ -9,23 +9,29 @@ use gst_rtsp_server::RTSPMedia;
 use gst_rtsp_server::prelude::*;
 use parking_lot::Mutex;
 use sluice_tests::camera::{Audio, CameraOptions, Video};
-use sluice_tests::stamp;
+use sluice_tests::{lips, stamp};
 
 /// The factory's description: `pay0` is video, `pay1` audio.
 pub(crate) fn launch_line(options: &CameraOptions) -> Result<String, String> {
     let (width, height) = options.dimensions()?;
     // Two pictures become the fields of one frame.
     let rate = options.rate * if options.interlaced { 2 } else { 1 };
+    let (pattern, format, drawn, sound) = if options.flash {
+        let drawn = "identity name=flash";
+        ("black", ",format=I420", drawn, lips::BEEP)
+    } else {
+        let drawn = "timeoverlay valignment=bottom halignment=left";
+        let tone = "audiotestsrc is-live=true wave=sine freq=440 volume=0.5";
+        ("smpte", "", drawn, tone)
+    };
     let picture = format!(
-        "videotestsrc is-live=true pattern=smpte ! \
-         video/x-raw,width={width},height={height},framerate={rate}/1 ! \
-         timeoverlay valignment=bottom halignment=left ! videoconvert ! queue"
+        "videotestsrc is-live=true pattern={pattern} ! \
+         video/x-raw{format},width={width},height={height},framerate={rate}/1 ! {drawn} ! videoconvert ! queue"
     );
     let mut line = format!("( {picture} ! {} ", video(options));
     if let Some(coder) = audio(options.audio) {
         line.push_str(&format!(
-            " audiotestsrc is-live=true wave=sine freq=440 volume=0.5 ! audioconvert ! \
-             audioresample ! queue ! {coder} "
+            " {sound} ! audioconvert ! audioresample ! queue ! {coder} "
         ));
     }
     line.push(')');
@@ -145,6 +151,9 @@ pub(crate) fn configure(media: &RTSPMedia, options: &CameraOptions) {
     if options.stamp {
         stamp_frames(&bin);
     }
+    if options.flash {
+        flash(&bin);
+    }
     if options.blackhole_udp {
         swallow_udp(&bin);
     }
@@ -262,6 +271,20 @@ fn stamp_frames(bin: &gst::Bin) {
                 }
                 *buffer = copy;
             }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Makes pictures white at the begin of each second.
+fn flash(bin: &gst::Bin) {
+    let Some(pad) = bin.by_name("flash").and_then(|tap| tap.static_pad("src")) else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::BUFFER, |_, info| {
+        if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
+            let painted = lips::paint(buffer.make_mut());
+            debug_assert!(painted.is_ok(), "a copy can be written to");
         }
         gst::PadProbeReturn::Ok
     });

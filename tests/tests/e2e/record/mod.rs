@@ -6,6 +6,7 @@ mod crashes;
 mod day;
 mod disks;
 mod formats;
+mod lips;
 mod playback;
 mod retention;
 mod upload;
