@@ -87,6 +87,38 @@ impl S3 {
         list.iter().map(object).collect()
     }
 
+    /// Lists the uploads in parts of a bucket that were begun and have not ended, by their names.
+    pub fn uploads(&mut self, bucket: &str) -> Vec<String> {
+        self.process.say(&format!("uploads {bucket}"));
+        self.process.wait_line(secs(10), |line| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            serde_json::from_value(said["uploads"].clone()).ok()
+        })
+    }
+
+    /// Answers to this part of every upload that it cannot take it.
+    pub fn refuse_part(&mut self, part: u32) {
+        self.tell(&format!("refuse {part}"));
+    }
+
+    /// Leaves this part of every upload without an answer.
+    pub fn hold_part(&mut self, part: u32) {
+        self.tell(&format!("hold {part}"));
+    }
+
+    /// Waits until a part that is left without an answer has come.
+    pub fn wait_held(&self) {
+        self.process.wait_line(secs(30), |line| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            (!said["held"].is_null()).then_some(())
+        });
+    }
+
+    /// Takes every part again.
+    pub fn allow(&mut self) {
+        self.tell("allow");
+    }
+
     /// Counts how often each name was written in one piece, by what the server answered with 200.
     pub fn written(&self) -> BTreeMap<String, u32> {
         let mut written = BTreeMap::new();

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use object_store::ObjectStore;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sluice_core::record::files::FileState;
@@ -13,11 +12,14 @@ use sluice_pipelines::RecordSpec;
 use tokio_util::sync::CancellationToken;
 
 use self::journal::Journal;
+use self::parts::Begun;
+use self::store::Store;
 use super::{Archive, Recording};
 use crate::config::{Config, UploadConfig};
 use crate::supervisor::metrics::Figure;
 
 mod journal;
+mod parts;
 mod store;
 
 /// How often it is looked for finished files.
@@ -54,9 +56,10 @@ pub struct Uploads {
     paths: Vec<(String, RecordSpec)>,
     archive: Arc<Archive>,
     journal: Journal,
+    begun: Begun,
     // Lock order: each is taken alone.
     backlog: Mutex<Backlog>,
-    store: Mutex<Option<Arc<dyn ObjectStore>>>,
+    store: Mutex<Option<Store>>,
     /// The file that is on its way.
     current: Mutex<Option<String>>,
 }
@@ -67,6 +70,8 @@ impl Uploads {
     pub fn open(config: &Config, archive: &Arc<Archive>) -> Option<Arc<Self>> {
         let upload = config.upload.clone()?;
         let (journal, known) = Journal::open(&upload.journal, &upload.to_string());
+        let beside = upload.journal.with_file_name(".uploading");
+        let begun = Begun::open(beside, &upload.to_string());
         let paths = config.paths.iter().filter_map(|(path, config)| {
             let spec = config.spec.record.clone()?;
             Some((path.as_str().to_owned(), spec))
@@ -76,6 +81,7 @@ impl Uploads {
             paths: paths.collect(),
             archive: Arc::clone(archive),
             journal,
+            begun,
             backlog: Mutex::new(Backlog::new(known)),
             store: Mutex::default(),
             current: Mutex::default(),
@@ -187,19 +193,22 @@ impl Uploads {
     }
 
     /// Gives what reaches the target, made at the first time that it can be.
-    fn store(&self) -> Result<Arc<dyn ObjectStore>, String> {
+    fn store(&self) -> Result<Store, String> {
         let mut store = self.store.lock();
         if let Some(store) = store.as_ref() {
-            return Ok(Arc::clone(store));
+            return Ok(store.clone());
         }
         let built =
             store::build(&self.config).map_err(|error| store::said(&error, &self.config))?;
-        Ok(Arc::clone(store.insert(built)))
+        Ok(store.insert(built).clone())
     }
 
     async fn probe(&self) {
         let probed = match self.store() {
-            Ok(store) => store::probe(&*store, &self.config).await,
+            Ok(store) => {
+                self.give_up_begun(&store).await;
+                store::probe(&*store.objects, &self.config).await
+            }
             Err(reason) => Err(reason),
         };
         match probed {
@@ -208,6 +217,13 @@ impl Uploads {
                 tracing::error!(%reason, "recordings cannot be uploaded");
                 self.backlog.lock().on_trouble(reason);
             }
+        }
+    }
+
+    /// Lets the target forget what a crash or its own failure left half done.
+    async fn give_up_begun(&self, store: &Store) {
+        if let Some(parts) = &store.parts {
+            self.begun.give_up_all(&**parts).await;
         }
     }
 
@@ -245,7 +261,10 @@ impl Uploads {
         let reading = self.archive.reading(&one.file);
         *self.current.lock() = Some(one.file.display().to_string());
         let done = match self.store() {
-            Ok(store) => store::put(&*store, &self.config, one).await,
+            Ok(store) => {
+                self.give_up_begun(&store).await;
+                store::put(&store, &self.config, &self.begun, one).await
+            }
             Err(reason) => Err(reason),
         };
         *self.current.lock() = None;

@@ -9,6 +9,7 @@ use object_store::aws::{AmazonS3Builder, Checksum};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use object_store::{
     ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig, WriteMultipart,
@@ -17,13 +18,14 @@ use sluice_core::record::Finished;
 use sluice_core::redact::redact;
 use tokio::io::AsyncReadExt as _;
 
+use super::parts::{self, Begun, Failure};
 use crate::config::{Target, UploadConfig};
 
 /// Larger files go in parts of this size; S3 takes none below 5 MiB but the last.
 const PART: usize = 8 * 1024 * 1024;
 /// S3 takes 10,000 parts.
 const MOST_PARTS: u64 = 9_000;
-/// So many parts are under way at once.
+/// So many parts are under way at once, where the target counts them itself.
 const AT_ONCE: usize = 2;
 /// One part within this time: half a megabit per second.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -37,8 +39,39 @@ const TYPES: &[(&str, &str)] = &[
     ("ts", "video/mp2t"),
 ];
 
+/// What reaches a target.
+#[derive(Clone)]
+pub(super) struct Store {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    /// Where uploads in parts have a name, by which they can be given up later.
+    pub(super) parts: Option<Arc<dyn MultipartStore>>,
+}
+
+impl Store {
+    fn with_parts<S: ObjectStore + MultipartStore>(store: S) -> Self {
+        let store = Arc::new(store);
+        Self {
+            objects: Arc::<S>::clone(&store),
+            parts: Some(store),
+        }
+    }
+
+    fn plain(store: impl ObjectStore) -> Self {
+        Self {
+            objects: Arc::new(store),
+            parts: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.objects.fmt(f)
+    }
+}
+
 /// Makes what reaches a target. Asks nobody.
-pub(super) fn build(config: &UploadConfig) -> Result<Arc<dyn ObjectStore>, Error> {
+pub(super) fn build(config: &UploadConfig) -> Result<Store, Error> {
     // Attempts are ours, so that what goes wrong is said after the first.
     let retry = RetryConfig {
         max_retries: 0,
@@ -78,7 +111,7 @@ pub(super) fn build(config: &UploadConfig) -> Result<Arc<dyn ObjectStore>, Error
                     .with_access_key_id(key)
                     .with_secret_access_key(secret.reveal());
             }
-            Ok(Arc::new(s3.build()?))
+            Ok(Store::with_parts(s3.build()?))
         }
         Target::Gcs(bucket) => {
             let mut gcs = GoogleCloudStorageBuilder::from_env()
@@ -91,7 +124,7 @@ pub(super) fn build(config: &UploadConfig) -> Result<Arc<dyn ObjectStore>, Error
             if let Some(file) = &config.account_file {
                 gcs = gcs.with_service_account_path(file.to_string_lossy());
             }
-            Ok(Arc::new(gcs.build()?))
+            Ok(Store::with_parts(gcs.build()?))
         }
         Target::Azure(container) => {
             let mut azure = MicrosoftAzureBuilder::from_env()
@@ -107,10 +140,11 @@ pub(super) fn build(config: &UploadConfig) -> Result<Arc<dyn ObjectStore>, Error
             if let Some(secret) = &config.secret {
                 azure = azure.with_access_key(secret.reveal());
             }
-            Ok(Arc::new(azure.build()?))
+            // What was never completed goes by itself there, after a week.
+            Ok(Store::plain(azure.build()?))
         }
         // It may be where a disk is mounted: it is not made here.
-        Target::Folder(folder) => Ok(Arc::new(
+        Target::Folder(folder) => Ok(Store::plain(
             LocalFileSystem::new_with_prefix(folder)?.with_fsync(true),
         )),
     }
@@ -129,10 +163,12 @@ pub(super) async fn probe(store: &dyn ObjectStore, config: &UploadConfig) -> Res
 
 /// Brings a file there, unless it is there, and makes sure that it is. Says whether it was sent.
 pub(super) async fn put(
-    store: &dyn ObjectStore,
+    target: &Store,
     config: &UploadConfig,
+    begun: &Begun,
     one: &Finished,
 ) -> Result<bool, String> {
+    let store = &target.objects;
     let wrong = |error: Error| said(&error, config);
     let key = Key::from(format!("{}/{}", config.prefix, one.key));
     // It may have got there in the moment before a crash.
@@ -154,8 +190,14 @@ pub(super) async fn put(
             .await
             .map_err(wrong)?
             .e_tag
+    } else if let Some(target) = &target.parts {
+        let sent = parts::put(&**target, begun, &key, one, part(one)).await;
+        sent.map_err(|failure| match failure {
+            Failure::Disk(error) => unread(&one.file, &error),
+            Failure::Target(error) => wrong(error),
+        })?
     } else {
-        put_parts(store, config, &key, one).await?
+        put_parts(&**store, config, &key, one).await?
     };
     let there = store.head(&key).await.map_err(wrong)?;
     if there.size != one.bytes {
@@ -172,6 +214,13 @@ pub(super) async fn put(
     }
 }
 
+/// How large the parts of a file are.
+fn part(one: &Finished) -> usize {
+    usize::try_from(one.bytes / MOST_PARTS)
+        .unwrap_or(PART)
+        .max(PART)
+}
+
 async fn put_parts(
     store: &dyn ObjectStore,
     config: &UploadConfig,
@@ -179,9 +228,7 @@ async fn put_parts(
     one: &Finished,
 ) -> Result<Option<String>, String> {
     let wrong = |error: Error| said(&error, config);
-    let part = usize::try_from(one.bytes / MOST_PARTS)
-        .unwrap_or(PART)
-        .max(PART);
+    let part = part(one);
     let mut file = tokio::fs::File::open(&one.file)
         .await
         .map_err(|error| unread(&one.file, &error))?;
