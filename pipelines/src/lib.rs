@@ -8,6 +8,7 @@ mod graph;
 mod record;
 mod rendition;
 mod require;
+mod rewrite;
 mod route;
 mod slots;
 mod spec;
@@ -24,6 +25,7 @@ pub use gstsluicerecord::local_offset;
 pub use record::{RecordStatus, Recorder};
 pub use rendition::{RenditionStatus, Renditions};
 pub use require::{Missing, missing};
+pub use rewrite::{RewriteError, rewrite};
 pub use route::Route;
 pub use slots::Slots;
 pub use spec::{

@@ -18,7 +18,7 @@ use sluice_core::record::playlist::{self, Fragment};
 use sluice_core::record::{Container, template};
 use sluice_pipelines::RecordSpec;
 
-use super::{Archive, Reading, Recording};
+use super::{Archive, Reading, Recording, rewritten};
 
 /// Read and sent at once: a client that does not read on costs no more memory than this.
 const CHUNK: u64 = 256 * 1024;
@@ -32,9 +32,19 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A recording that is open, and not deleted meanwhile.
 #[derive(Debug)]
-struct Opened {
+pub(super) struct Opened {
     file: File,
     _reading: Reading,
+}
+
+impl Opened {
+    /// Takes a file, and what keeps the recording that it stands for.
+    pub(super) const fn of(file: File, reading: Reading) -> Self {
+        Self {
+            file,
+            _reading: reading,
+        }
+    }
 }
 
 /// A file as it is sent.
@@ -61,12 +71,19 @@ pub enum CutError {
     /// What is there does not allow it.
     #[error("{0}")]
     Clip(#[from] ClipError),
-    /// Only MP4 in fragments is cut.
-    #[error("{name} is not MP4 in fragments, which alone can be cut; fetch it whole below files/")]
+    /// What is in a file does not go into MP4.
+    #[error("{name} {why}; fetch it whole below files/")]
     Format {
         /// The file.
         name: String,
+        /// The middle of a sentence.
+        why: String,
     },
+    /// Files that are no MP4 in fragments are rewritten first.
+    #[error(
+        "more than 4 GB would have to be rewritten as MP4; ask for less, or fetch the files whole below files/"
+    )]
+    TooMuch,
 }
 
 impl Archive {
@@ -88,7 +105,8 @@ impl Archive {
         })
     }
 
-    /// Cuts one MP4 out of a path's recordings. Blocks while it reads the heads of all fragments in question.
+    /// Cuts one MP4 out of a path's recordings. Blocks while it reads the heads of all fragments in question, and rewrites files that are
+    /// no MP4 in fragments.
     ///
     /// # Errors
     /// When nothing was recorded then, or what was cannot be cut.
@@ -106,11 +124,17 @@ impl Archive {
             .filter(|one| one.end > from && one.start < until)
             .filter(|one| one.state != FileState::Broken);
         let (mut sources, mut files) = (Vec::new(), Vec::new());
+        let mut rewritten = 0;
         for one in meant {
-            let opened = self.open(&one.file)?;
-            let heads = heads(one, &opened.file)?.ok_or_else(|| CutError::Format {
-                name: one.name.clone(),
-            })?;
+            let mut opened = self.open(&one.file)?;
+            let heads = if let Some(heads) = heads(one, &opened.file)? {
+                heads
+            } else {
+                rewritten += one.bytes;
+                rewritten::check(rewritten)?;
+                opened = self.rewritten(one)?;
+                fragments(one, &opened.file)?.ok_or(ClipError::Nothing)?
+            };
             let runs = heads.fragments.into_iter().flat_map(|one| one.runs);
             sources.push(Source {
                 runs: runs.collect(),
@@ -164,10 +188,7 @@ impl Archive {
     fn open(self: &Arc<Self>, file: &Path) -> io::Result<Arc<Opened>> {
         let reading = self.reading(file);
         let file = File::open(file)?;
-        Ok(Arc::new(Opened {
-            file,
-            _reading: reading,
-        }))
+        Ok(Arc::new(Opened::of(file, reading)))
     }
 }
 
@@ -176,6 +197,11 @@ fn heads(one: &Recording, file: &File) -> io::Result<Option<playlist::File>> {
     if one.container != Container::FragmentedMp4 {
         return Ok(None);
     }
+    fragments(one, file)
+}
+
+/// The same of any file that stands for a recording.
+fn fragments(one: &Recording, file: &File) -> io::Result<Option<playlist::File>> {
     let length = file.metadata()?.len();
     let mut read = |at: u64, len: usize| read_at(file, at, len);
     let Some((header, header_end)) = mp4::header(length, &mut read)? else {

@@ -38,6 +38,7 @@ pub struct Recording {
 
 pub mod assembly;
 mod retention;
+mod rewritten;
 pub mod upload;
 
 pub use retention::{Going, dry_run, run as keep_rules};
@@ -70,6 +71,7 @@ pub struct Archive {
     seen: Mutex<HashMap<PathBuf, Seen>>,
     /// How many read each file right now.
     read: Mutex<HashMap<PathBuf, usize>>,
+    rewritten: rewritten::Rewritten,
 }
 
 /// Keeps a file from being deleted while somebody reads it.

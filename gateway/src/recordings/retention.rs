@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sluice_core::id::RouteId;
 use sluice_core::record::files::FileState;
@@ -26,7 +26,8 @@ struct Kept {
     rule: Retention,
 }
 
-/// Applies the rules of a config until `stop`; ends at once if it has none. What `uploads` protects stays.
+/// Applies the rules of a config until `stop`, and lets go of what was made for who cuts; ends at once if nothing is recorded. What
+/// `uploads` protects stays.
 pub async fn run(
     config: Config,
     archive: Arc<Archive>,
@@ -35,24 +36,35 @@ pub async fn run(
 ) {
     let kept: Arc<[Kept]> = kept(&config).into();
     let overall = config.keep;
-    if overall.is_none() && kept.iter().all(|one| one.rule.is_none()) {
+    if kept.is_empty() {
         return;
     }
+    let has_rules = !overall.is_none() || kept.iter().any(|one| !one.rule.is_none());
     loop {
-        let (kept, archive) = (Arc::clone(&kept), Arc::clone(&archive));
-        let uploads = uploads.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let waits = |one: &Recording| uploads.as_ref().is_some_and(|all| all.protects(one));
-            look(&kept, &overall, &archive, &waits);
-        });
-        let looked = looked.await;
-        if looked.is_err() {
-            tracing::error!("the rules for recordings could not be applied");
+        archive.rewritten.forget(Instant::now());
+        if has_rules {
+            apply(&kept, overall, &archive, uploads.clone()).await;
         }
         let next = tokio::time::sleep(EACH);
         if stop.run_until_cancelled(next).await.is_none() {
             return;
         }
+    }
+}
+
+async fn apply(
+    kept: &Arc<[Kept]>,
+    overall: Retention,
+    archive: &Arc<Archive>,
+    uploads: Option<Arc<Uploads>>,
+) {
+    let (kept, archive) = (Arc::clone(kept), Arc::clone(archive));
+    let looked = tokio::task::spawn_blocking(move || {
+        let waits = |one: &Recording| uploads.as_ref().is_some_and(|all| all.protects(one));
+        look(&kept, &overall, &archive, &waits);
+    });
+    if looked.await.is_err() {
+        tracing::error!("the rules for recordings could not be applied");
     }
 }
 

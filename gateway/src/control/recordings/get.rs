@@ -147,6 +147,7 @@ fn refusal(path: &str, error: &CutError) -> Problem {
             Problem::new(409, format!("{} ({at}).", capitalised(&error.to_string())))
         }
         CutError::Format { .. } => Problem::new(409, format!("{error}.")),
+        CutError::TooMuch => Problem::new(409, format!("{}.", capitalised(&error.to_string()))),
     }
 }
 

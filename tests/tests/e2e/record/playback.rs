@@ -1,12 +1,13 @@
 //! Recordings that are played back: cut across files, in parts, and whole.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use sluice_core::record::moment::{from_rfc3339, rfc3339};
 use sluice_tests::browser::{Browser, Engine};
 use sluice_tests::camera::Camera;
-use sluice_tests::gateway::Gateway;
+use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::http::{Client, Reply};
 use sluice_tests::recordings;
 use sluice_tests::wait::until;
@@ -52,7 +53,7 @@ fn a_clip_is_cut_across_files_and_sent_in_any_parts() {
     wait_segments(&gateway, 3);
     let files = list(&gateway);
     let begin = from_rfc3339(text(&files[0], "start")).expect("it is a time");
-    let from = begin + std::time::Duration::from_millis(1500);
+    let from = begin + Duration::from_millis(1500);
     let query = format!("start={}&duration=3&format=mp4", rfc3339(from));
     let whole = get(&gateway, &query, &[]);
     assert_eq!(whole.status, 200, "{}", whole.body);
@@ -182,17 +183,75 @@ fn a_gap_stays_a_gap_in_a_clip() {
 }
 
 #[test]
-fn what_is_no_mp4_in_fragments_is_fetched_whole() {
+fn a_clip_is_cut_out_of_every_container_whose_codecs_go_into_mp4() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(&format!("{CAMERA} --audio aac --b-frames 2"));
+    let formats = ["mp4", "mkv", "mpegts"];
+    let mut options = GatewayOptions::new().recordings(folder.path());
+    for format in formats {
+        let record = format!("{{segment: 2s, format: {format}}}");
+        let keys = [
+            ("source", camera.url()),
+            ("rtsp_transport", "tcp"),
+            ("record", record.as_str()),
+        ];
+        options = options.path_with(format, &keys);
+    }
+    let gateway = options.start();
+    for format in formats {
+        gateway.wait_path(format, secs(30), |path| {
+            path["record"]["segments"].as_u64() >= Some(3)
+        });
+        let address = format!("api/v1/recordings/{format}");
+        let files = gateway.get(&address).json();
+        let begin = from_rfc3339(text(&files["recordings"][0], "start")).expect("it is a time");
+        let from = begin + Duration::from_millis(1500);
+        let query = format!("{address}/get?start={}&duration=3", rfc3339(from));
+        let whole = gateway.get(&query);
+        assert_eq!(whole.status, 200, "{format}: {}", whole.body);
+
+        let scratch = TempDir::new().expect("a folder");
+        let file = kept(scratch.path(), &whole);
+        recordings::decodes(&file);
+        let probe = recordings::probe(&file);
+        let (video, audio) = (video(&probe), audio(&probe));
+        assert_eq!(
+            (video.codec.as_str(), audio.codec.as_str()),
+            ("h264", "aac"),
+            "{format}"
+        );
+        assert!(video.key && video.longest_step() < 0.15, "{probe:?}");
+        assert!(audio.longest_step() < 0.1, "{probe:?}");
+        assert!((first(video) - first(audio)).abs() < 0.1, "{probe:?}");
+        let start = from_rfc3339(whole.header("sluice-start").unwrap_or_default());
+        let earlier = (from - start.expect("it is a time")).as_secs_f64();
+        assert!((0.0..1.2).contains(&earlier), "{format}: {earlier}");
+        let want = 3.0 + earlier;
+        assert!((video.span() - want).abs() < 0.15, "{want} {probe:?}");
+        assert!((audio.span() - want).abs() < 0.3, "{want} {probe:?}");
+        // Asked for again in part, it is the same file.
+        let tag = whole.header("etag").expect("it has a tag");
+        let headers = [("range", "bytes=1000-"), ("if-range", tag)];
+        let part = Client::default().request("GET", &gateway.at(&query), &headers, "");
+        assert_eq!(part.status, 206, "{format}");
+        assert!(part.bytes == whole.bytes[1000..], "{format}");
+    }
+}
+
+#[test]
+fn what_does_not_go_into_mp4_is_fetched_whole() {
     let folder = TempDir::new().expect("a folder");
     let camera = Camera::with(&format!("{CAMERA} --audio pcma"));
     let gateway = recording(&camera, folder.path(), "{segment: 1s}");
     wait_segments(&gateway, 1);
     let files = list(&gateway);
+    let name = text(&files[0], "name");
     let query = format!("start={}&duration=1", text(&files[0], "start"));
     let reply = get(&gateway, &query, &[]);
     assert_eq!(reply.status, 409, "{}", reply.body);
-    assert!(reply.body.contains("fetch it whole"), "{}", reply.body);
-    let name = text(&files[0], "name");
+    let want =
+        format!("{name} has G.711 A-law, which does not go into MP4; fetch it whole below files/.");
+    assert!(reply.body.contains(&want), "{}", reply.body);
     let file = gateway.get(&format!("api/v1/recordings/cam/files/{name}"));
     assert_eq!(file.header("content-type"), Some("video/x-matroska"));
     let scratch = TempDir::new().expect("a folder");
