@@ -251,6 +251,17 @@ impl Gateway {
         self.get(&format!("api/v1/paths/{name}")).json()
     }
 
+    /// The one port of media as the API shows it.
+    ///
+    /// # Panics
+    /// When there is another number of ports than one.
+    pub fn media(&self) -> Value {
+        let shown: Value = self.get("api/v1/ports").json();
+        let ports = shown["ports"].as_array().expect("a list");
+        assert_eq!(ports.len(), 1, "{shown:#}");
+        ports[0].clone()
+    }
+
     /// The viewers of a path as the API lists them.
     pub fn viewers(&self, name: &str) -> Vec<Value> {
         self.path(name)["viewer_list"]

@@ -40,6 +40,11 @@ pub fn usage(pid: u32) -> Option<Usage> {
 
 /// The UDP ports that a process has open.
 pub fn udp_ports(pid: u32) -> BTreeSet<u16> {
+    udp_sockets(pid).iter().map(|(_, port)| *port).collect()
+}
+
+/// The UDP sockets of a process: `udp` or `udp6`, and the port.
+pub fn udp_sockets(pid: u32) -> Vec<(&'static str, u16)> {
     let sockets: BTreeSet<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
         .flatten()
@@ -49,19 +54,19 @@ pub fn udp_ports(pid: u32) -> BTreeSet<u16> {
             Some(name.trim_end_matches(']').to_owned())
         })
         .collect();
-    let tables = ["udp", "udp6"].map(|table| format!("/proc/{pid}/net/{table}"));
-    let lines = tables.map(|table| fs::read_to_string(table).unwrap_or_default());
-    let port = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (local, inode) = (fields.get(1)?, fields.get(9)?);
-        let (_, port) = local.rsplit_once(':')?;
-        let ours = sockets.contains(*inode);
-        ours.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+    let of_family = |family: &'static str| {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/{family}")).unwrap_or_default();
+        let port = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let (local, inode) = (fields.get(1)?, fields.get(9)?);
+            let (_, port) = local.rsplit_once(':')?;
+            let ours = sockets.contains(*inode);
+            ours.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+        };
+        let ports: Vec<_> = table.lines().filter_map(port).collect();
+        ports.into_iter().map(move |port| (family, port))
     };
-    lines
-        .iter()
-        .flat_map(|table| table.lines().filter_map(port))
-        .collect()
+    ["udp", "udp6"].into_iter().flat_map(of_family).collect()
 }
 
 /// The processor's name and count, and the memory, for tables.

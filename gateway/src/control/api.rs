@@ -1,4 +1,4 @@
-//! `/api/v1/paths` and `/healthz`: reading only.
+//! `/api/v1/paths`, `/api/v1/ports` and `/healthz`: reading only.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -30,6 +30,10 @@ pub(super) async fn path(
         .describe(&path)
         .ok_or_else(|| supervisor::unknown(&path))?;
     Ok(fresh(value))
+}
+
+pub(super) async fn ports(State(control): State<Control>) -> Response {
+    fresh(control.paths.describe_ports())
 }
 
 /// An offer in a URL.

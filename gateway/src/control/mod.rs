@@ -62,6 +62,7 @@ pub fn router(
         .route("/healthz", get(api::health))
         .route("/metrics", get(metrics::text))
         .route("/api/v1/paths", get(api::paths))
+        .route("/api/v1/ports", get(api::ports))
         .route("/api/v1/paths/{path}", get(api::path))
         .route(
             "/api/v1/paths/{path}/plan",

@@ -1,5 +1,6 @@
 //! What `/metrics` says of the paths.
 
+use gstsluicewebrtc::PortStatus;
 use sluice_pipelines::{RecordStatus, RenditionStatus, Slots};
 
 /// A metric's name, its type, and what it means.
@@ -39,6 +40,46 @@ pub const METRICS: &[Metric] = &[
         name: "sluice_recording_segments_total",
         kind: "counter",
         help: "Files finished since the path's route started.",
+    },
+    Metric {
+        name: "sluice_port_sessions",
+        kind: "gauge",
+        help: "Sessions of viewers and publishers that the port of media serves.",
+    },
+    Metric {
+        name: "sluice_port_connections",
+        kind: "gauge",
+        help: "TCP connections that are open at the port of media.",
+    },
+    Metric {
+        name: "sluice_port_connections_total",
+        kind: "counter",
+        help: "TCP connections that the port of media has taken.",
+    },
+    Metric {
+        name: "sluice_port_dismissed_connections_total",
+        kind: "counter",
+        help: "TCP connections closed from here: the peer did not prove itself, sent nonsense, or there were too many.",
+    },
+    Metric {
+        name: "sluice_port_received_packets_total",
+        kind: "counter",
+        help: "Packets that came to the port of media, from whomever.",
+    },
+    Metric {
+        name: "sluice_port_stranger_packets_total",
+        kind: "counter",
+        help: "Packets of nobody: not from where a peer has proved itself, or of no known kind.",
+    },
+    Metric {
+        name: "sluice_port_refused_checks_total",
+        kind: "counter",
+        help: "Connectivity checks not answered: unknown user fragment, wrong password, another peer's address.",
+    },
+    Metric {
+        name: "sluice_port_unsent_packets_total",
+        kind: "counter",
+        help: "Packets that the kernel, or a TCP connection, did not take in time.",
     },
     Metric {
         name: "sluice_transcodes",
@@ -119,6 +160,35 @@ pub(super) fn of_slots(slots: &Slots) -> [Figure; 2] {
         figure("sluice_transcodes", slots.used()),
         figure("sluice_transcodes_limit", slots.limit()),
     ]
+}
+
+/// Gives the figures of one port of media.
+pub(super) fn of_port(status: &PortStatus) -> Vec<Figure> {
+    let figures = [
+        ("sluice_port_sessions", status.sessions),
+        ("sluice_port_connections", status.connections),
+        ("sluice_port_connections_total", status.connections_taken),
+        (
+            "sluice_port_dismissed_connections_total",
+            status.connections_dismissed,
+        ),
+        (
+            "sluice_port_received_packets_total",
+            status.packets_received,
+        ),
+        (
+            "sluice_port_stranger_packets_total",
+            status.packets_of_strangers,
+        ),
+        ("sluice_port_refused_checks_total", status.checks_refused),
+        ("sluice_port_unsent_packets_total", status.packets_unsent),
+    ];
+    let figures = figures.into_iter().map(|(name, value)| Figure {
+        name,
+        labels: vec![("port", status.port.to_string())],
+        value,
+    });
+    figures.collect()
 }
 
 /// Gives the figures of one rendition.

@@ -136,8 +136,14 @@ impl Paths {
             figures
         };
         let of_machine = metrics::of_slots(&self.transcodes);
+        let ports = gstsluicewebrtc::ports();
+        let of_ports = ports.iter().flat_map(metrics::of_port);
         let of_paths = self.handles.iter().flat_map(of_path);
-        of_machine.into_iter().chain(of_paths).collect()
+        of_machine
+            .into_iter()
+            .chain(of_ports)
+            .chain(of_paths)
+            .collect()
     }
 
     /// Describes every path.
@@ -149,6 +155,12 @@ impl Paths {
             .filter_map(|path| self.describe(path))
             .collect();
         json!({ "paths": paths })
+    }
+
+    /// Describes the ports that media go through.
+    #[must_use]
+    pub fn describe_ports(&self) -> Value {
+        json!({ "ports": gstsluicewebrtc::ports() })
     }
 
     /// Starts or ends the recording of a path; when it has ended, its file is whole. With `span` it ends by itself after so long,

@@ -34,7 +34,9 @@ pub use push::{Push, PushState, PushStatus, Target};
 pub use renditions::{FIRST_RENDITION, Lease, Renditions};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
-pub use transport::{FanOut, Ice, Transport, TurnServer, configure, open as open_port};
+pub use transport::{
+    FanOut, Ice, PortStatus, Transport, TurnServer, configure, open as open_port, ports,
+};
 pub use viewers::{Chosen, Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;

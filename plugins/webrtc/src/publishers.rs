@@ -34,6 +34,8 @@ pub struct PublisherInfo {
     pub packets_received: u64,
     /// RTP packets that were not taken: not negotiated, or of a stream beside the one.
     pub packets_refused: u64,
+    /// SRTP and SRTCP packets from the publisher's address that were not taken: sent again, or changed on the way.
+    pub packets_inauthentic: u64,
     /// Key frames that the publisher was asked for.
     pub key_frames_asked: u64,
     /// Layers of simulcast that came, in their order; none without it.

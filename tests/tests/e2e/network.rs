@@ -1,12 +1,13 @@
 //! What crosses the network, and what must not.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use sluice_tests::camera::{Camera, CameraOptions};
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::GatewayOptions;
 use sluice_tests::netns::Netns;
-use sluice_tests::proc::udp_ports;
+use sluice_tests::proc::{udp_ports, udp_sockets};
 use sluice_tests::process::{Process, run};
 use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::stun;
@@ -56,6 +57,46 @@ fn viewers_and_publishers_share_one_udp_port() {
     assert_eq!(ports.len(), 1, "{ports:?}");
     assert!(ports.contains(&publisher.ice().server.port()));
     assert!(ports.contains(&watching[1].ice().server.port()));
+}
+
+#[test]
+fn a_hundred_viewers_and_three_publishers_share_one_socket_of_each_family() {
+    const STUDIOS: [&str; 3] = ["one", "two", "three"];
+    let options = conformance::options();
+    let keys = [("source", "publisher")];
+    let options = STUDIOS
+        .iter()
+        .fold(options, |options, studio| options.path_with(studio, &keys));
+    let gateway = conformance::started(&options);
+    let publishers =
+        STUDIOS.map(|studio| Publisher::start(&gateway.whip(studio), &PublisherOptions::default()));
+    let viewers = Viewers::new();
+    let light = ViewerOptions {
+        light: true,
+        ..ViewerOptions::default()
+    };
+    let paths = ["cam", "one", "two", "three"].iter().cycle();
+    let watching: Vec<_> = paths
+        .take(100)
+        .map(|path| viewers.watch(&gateway.whep(path), light.clone()))
+        .collect();
+    for viewer in &watching {
+        viewer.wait_key_frame(secs(20));
+    }
+
+    // As `ss -u` lists them.
+    let sockets = udp_sockets(gateway.process().pid());
+
+    let ports: BTreeSet<_> = sockets.iter().map(|(_, port)| *port).collect();
+    assert_eq!(ports.len(), 1, "{sockets:?}");
+    let families: BTreeSet<_> = sockets.iter().map(|(family, _)| *family).collect();
+    assert_eq!(sockets.len(), families.len(), "{sockets:?}");
+    let shown = gateway.media();
+    assert_eq!(shown["sessions"], 103, "{shown:#}");
+    let metrics = gateway.get("metrics").body;
+    let line = format!("sluice_port_sessions{{port=\"{}\"}} 103\n", shown["port"]);
+    assert!(metrics.contains(&line), "{metrics}");
+    assert!(ports.contains(&publishers[0].ice().server.port()));
 }
 
 #[test]

@@ -251,6 +251,14 @@ impl Peer {
             .is_some_and(|dtlsdec| verify::is_peer(&dtlsdec, offered))
     }
 
+    /// Gives how many SRTP and SRTCP packets libsrtp did not take: sent again, or changed on the way.
+    pub(crate) fn inauthentic(&self) -> u64 {
+        let stats = self.inner("srtpdec");
+        let stats = stats.map(|srtpdec| srtpdec.property::<gst::Structure>("stats"));
+        let dropped = stats.and_then(|stats| stats.get::<u32>("recv-drop-count").ok());
+        dropped.unwrap_or_default().into()
+    }
+
     /// Finds an element deep in webrtcbin; with everything bundled there is one of each.
     pub(crate) fn inner(&self, factory: &str) -> Option<gst::Element> {
         find(self.webrtcbin.downcast_ref::<gst::Bin>()?, factory)

@@ -375,6 +375,7 @@ impl Publisher {
             bytes_received: counted.bytes,
             packets_received: counted.packets,
             packets_refused: counted.refused,
+            packets_inauthentic: self.peer.inauthentic(),
             key_frames_asked: self.key_frames_asked.load(Relaxed),
             layers: self.layers(),
         }

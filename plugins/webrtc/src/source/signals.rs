@@ -56,6 +56,7 @@ fn one(info: &PublisherInfo) -> gst::Structure {
         .field("bytes-received", info.bytes_received)
         .field("packets-received", info.packets_received)
         .field("packets-refused", info.packets_refused)
+        .field("packets-inauthentic", info.packets_inauthentic)
         .field("key-frames-asked", info.key_frames_asked)
         .build()
 }

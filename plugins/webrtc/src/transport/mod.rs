@@ -7,7 +7,9 @@ mod encrypt;
 mod mux;
 mod receive;
 mod session;
+mod stats;
 mod tcp;
+mod train;
 mod vtable;
 
 use std::net::IpAddr;
@@ -19,6 +21,7 @@ pub(crate) use agent::Agent;
 pub(crate) use elements::SINK as ICE_SINK;
 pub(crate) use encrypt::take_over;
 use mux::Mux;
+pub use stats::PortStatus;
 
 /// How sessions reach their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +115,11 @@ pub fn open(transport: &Transport) -> Result<(), String> {
         Ice::OnePort => Mux::of(&transport.udp_ports, transport.tcp).map(drop),
         Ice::Libnice => Ok(()),
     }
+}
+
+/// Says how it stands with the ports that this process has opened for media, the lowest number first; none with libnice.
+pub fn ports() -> Vec<PortStatus> {
+    mux::ports()
 }
 
 /// A TURN server with its credentials. `Debug` hides them.

@@ -1,12 +1,12 @@
 //! One port for all sessions: a check finds its session by the user fragment in it, everything else by where it comes
 //! from, which only an authentic check opens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd as _;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
@@ -17,30 +17,18 @@ use sluice_core::ice_lite::{Datagram, Message, Place, Protocol, classify};
 use super::bind;
 use super::receive;
 use super::session::Session;
+use super::stats::{Counters, PortStatus, count};
 use super::tcp::Connection;
+use super::train::trains;
 
 /// How long a full send buffer is waited for: a key frame of many viewers may fill it for a moment. Milliseconds.
 const FULL_MS: i32 = 2;
-
-/// The kernel takes no longer train at a time (`UDP_MAX_SEGMENTS` and 64 KiB).
-const TRAIN_BYTES: usize = 65_000;
 
 /// A UDP socket of one family.
 pub(super) struct Udp {
     pub(super) socket: UdpSocket,
     pub(super) state: UdpSocketState,
     v4: bool,
-}
-
-/// What was counted; nothing of it stops anything.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    /// Datagrams that were no one's: not from a peer that had proved itself, or of no known kind.
-    pub(super) strangers: AtomicU64,
-    /// Checks that failed: unknown user fragment, wrong password.
-    pub(super) refused: AtomicU64,
-    /// Packets that the kernel did not take in time.
-    pub(super) unsent: AtomicU64,
 }
 
 #[derive(Default)]
@@ -118,6 +106,19 @@ impl Mux {
     /// Says whether peers may come by TCP.
     pub(super) const fn tcp(&self) -> bool {
         self.tcp
+    }
+
+    /// Says how it stands.
+    fn status(&self) -> PortStatus {
+        let (sessions, connections) = {
+            let sessions = self.sessions.lock();
+            let all = sessions.by_ufrag.values().map(Arc::as_ptr);
+            // A session has two user fragments while ICE restarts.
+            let different: HashSet<_> = all.collect();
+            (different.len(), sessions.connections.len())
+        };
+        self.counters
+            .status((self.port, self.tcp), sessions, connections)
     }
 
     /// Gives the addresses at which it is reached at this moment.
@@ -198,6 +199,7 @@ impl Mux {
 
     /// Takes one packet, on the thread that receives.
     pub(super) fn on_packet(&self, packet: &[u8], from: Place, now: Instant) {
+        count(&self.counters.received);
         match classify(packet) {
             Datagram::Stun => self.on_stun(packet, from, now),
             Datagram::Dtls | Datagram::Media => match self.at(from) {
@@ -312,6 +314,14 @@ impl Mux {
     }
 }
 
+/// Says how it stands with the ports that are open, the lowest number first.
+pub(super) fn ports() -> Vec<PortStatus> {
+    let open: Vec<_> = OPEN.lock().values().cloned().collect();
+    let mut ports: Vec<_> = open.iter().map(|mux| mux.status()).collect();
+    ports.sort_by_key(|status| status.port);
+    ports
+}
+
 impl std::fmt::Debug for Mux {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mux")
@@ -335,10 +345,6 @@ fn refused(ports: &RangeInclusive<u16>, tcp: bool, error: &io::Error) -> String 
     }
 }
 
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
-}
-
 #[expect(unsafe_code, reason = "std cannot wait for a socket")]
 fn wait_writable(socket: &UdpSocket) {
     let mut ready = libc::pollfd {
@@ -350,65 +356,9 @@ fn wait_writable(socket: &UdpSocket) {
     let _ready = unsafe { libc::poll(&raw mut ready, 1, FULL_MS) };
 }
 
-/// Cuts packets of these lengths into trains: where each begins and ends, and how long its packets are.
-fn trains(lengths: &[usize], most: usize) -> Vec<(usize, usize, usize)> {
-    let mut trains: Vec<(usize, usize, usize)> = Vec::new();
-    let (mut at, mut packets, mut ended) = (0, 0, true);
-    for &length in lengths {
-        let end = at + length;
-        let longer = match trains.last_mut() {
-            Some((start, last, segment))
-                if !ended
-                    && packets < most
-                    && length <= *segment
-                    && end - *start <= TRAIN_BYTES =>
-            {
-                *last = end;
-                // Only the last one of a train may be shorter.
-                ended = length < *segment;
-                true
-            }
-            Some(_) | None => false,
-        };
-        if longer {
-            packets += 1;
-        } else {
-            trains.push((at, end, length));
-            (packets, ended) = (1, length == 0);
-        }
-        at = end;
-    }
-    trains
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn trains_have_packets_of_one_length_and_one_shorter() {
-        assert_eq!(trains(&[], 64), []);
-        assert_eq!(trains(&[100], 64), [(0, 100, 100)]);
-        assert_eq!(trains(&[100, 100, 40], 64), [(0, 240, 100)]);
-        assert_eq!(
-            trains(&[30, 100, 100, 40, 100], 64),
-            [(0, 30, 30), (30, 270, 100), (270, 370, 100)]
-        );
-        assert_eq!(
-            trains(&[10; 5], 2),
-            [(0, 20, 10), (20, 40, 10), (40, 50, 10)]
-        );
-        assert_eq!(
-            trains(&[10; 3], 1),
-            [(0, 10, 10), (10, 20, 10), (20, 30, 10)]
-        );
-        let long = trains(&[1200; 60], 64);
-        assert!(
-            long.iter()
-                .all(|(start, end, _)| end - start <= TRAIN_BYTES)
-        );
-        assert_eq!(long.len(), 2);
-    }
 
     #[test]
     fn a_port_is_opened_once_and_a_taken_one_is_named() {

@@ -13,7 +13,8 @@ use quinn_udp::{RecvMeta, UdpSockRef};
 use sluice_core::ice_lite::{Place, Protocol};
 
 use super::mux::{Mux, Udp};
-use super::tcp::{Connection, Reader};
+use super::stats::count;
+use super::tcp::{Connection, Ended, Reader};
 
 /// How often the sessions' time is moved on.
 const TICK: Duration = Duration::from_millis(250);
@@ -141,8 +142,10 @@ impl Receiver {
                     return;
                 }
             };
+            count(&self.mux.counters.connections);
             self.make_room();
             if self.streams.len() >= CONNECTIONS {
+                count(&self.mux.counters.dismissed);
                 continue;
             }
             let token = self.next;
@@ -179,7 +182,7 @@ impl Receiver {
         }
         let oldest = strangers.min_by_key(|(_, stream)| stream.connection.since);
         if let Some(token) = oldest.map(|(token, _)| *token) {
-            self.close(token);
+            self.dismiss(token);
         }
     }
 
@@ -189,8 +192,13 @@ impl Receiver {
         });
         let strangers: Vec<usize> = strangers.map(|(token, _)| *token).collect();
         for token in strangers {
-            self.close(token);
+            self.dismiss(token);
         }
+    }
+
+    fn dismiss(&mut self, token: usize) {
+        count(&self.mux.counters.dismissed);
+        self.close(token);
     }
 
     fn on_stream(&mut self, token: usize, writable: bool) {
@@ -209,7 +217,10 @@ impl Receiver {
         };
         if let Err(error) = read.and_then(|()| flushed.map_err(Into::into)) {
             tracing::debug!(%error, "a TCP connection for media ends");
-            self.close(token);
+            match error {
+                Ended::Frame(_nonsense) => self.dismiss(token),
+                Ended::Closed | Ended::Io(_) => self.close(token),
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use sluice_tests::stun;
 use sluice_tests::viewer::{Viewers, outward_address};
 use sluice_tests::wait::until;
 
-use super::{Bystanders, is_sane};
+use super::{Bystanders, has_counted, is_sane};
 use crate::conformance::{SMALL, VIEWERS, gateway, options, patch, session, started};
 use crate::secs;
 
@@ -23,6 +23,7 @@ fn h18_stun_that_is_wrong_or_comes_in_floods_changes_no_session() {
     let ice = bystanders.victim().ice();
     let pid = gateway.process().pid();
     let before = usage(pid).expect("it runs");
+    let counted = gateway.media();
     let stranger = UdpSocket::bind((outward_address(), 0)).expect("a socket");
     stranger.set_nonblocking(true).expect("a socket");
     let (_, own) = ice.username.split_once(':').expect("two parts");
@@ -54,6 +55,8 @@ fn h18_stun_that_is_wrong_or_comes_in_floods_changes_no_session() {
     }
     assert!(sent > 8000, "{sent}");
     bystanders.unharmed();
+    // Of six, three are checks that nobody answers. Loopback loses some of a flood.
+    has_counted(&gateway, &counted, "checks_refused", 2000);
     let after = usage(pid).expect("it runs");
     assert!(after.fds <= before.fds + 2, "{before:?} {after:?}");
     assert!(
@@ -92,6 +95,11 @@ fn h18_strangers_at_the_tcp_port_of_media_are_sent_away_and_hold_up_nobody() {
     let during = usage(pid).expect("it runs");
     assert!(during.fds <= before.fds + 300, "{before:?} {during:?}");
     drop(crowd);
+    let counted = gateway.media();
+    assert_eq!(counted["connections_taken"], 403, "{counted:#}");
+    let dismissed = counted["connections_dismissed"].as_u64();
+    // The three, and those of the crowd that were one too many.
+    assert!(dismissed >= Some(147), "{counted:#}");
     until(secs(5), "the end of all these connections", || {
         let after = usage(pid).expect("it runs");
         (after.fds <= before.fds + 2).then_some(())

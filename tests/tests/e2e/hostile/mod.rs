@@ -12,6 +12,7 @@ mod rtp;
 
 use std::time::Duration;
 
+use serde_json::Value;
 use sluice_tests::gateway::Gateway;
 use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
 use sluice_tests::wait::until;
@@ -67,6 +68,16 @@ impl Bystanders {
             until(secs(5), "every packet of a bystander's", whole);
         }
     }
+}
+
+/// The port of media has counted at least this much more than `before` under a name. Loopback may lose some of a flood.
+pub(crate) fn has_counted(gateway: &Gateway, before: &Value, name: &str, least: u64) {
+    let count = |shown: &Value| shown[name].as_u64().expect("a count");
+    let counted = || {
+        let more = count(&gateway.media()) - count(before);
+        (more >= least).then_some(())
+    };
+    until(secs(5), &format!("{least} more {name}"), counted);
 }
 
 /// What the process has logged of its own undoing.

@@ -8,7 +8,7 @@ use sluice_tests::stun;
 use sluice_tests::viewer::{ViewerOptions, Viewers, outward_address};
 use sluice_tests::wait::until;
 
-use super::{Bystanders, is_sane};
+use super::{Bystanders, has_counted, is_sane};
 use crate::conformance::{VIEWERS, ask, gateway, session};
 use crate::secs;
 
@@ -46,6 +46,7 @@ fn h15_a_foreign_client_hello_before_ice_does_not_take_the_session() {
     assert_eq!(viewer.reply.status, 201, "{}", viewer.reply.body);
     let server = viewer.ice().server;
     let stranger = UdpSocket::bind((outward_address(), 0)).expect("a socket");
+    let counted = gateway.media();
     let packets = [
         client_hello(1),
         record(21, 2, &[2, 40]),
@@ -63,6 +64,9 @@ fn h15_a_foreign_client_hello_before_ice_does_not_take_the_session() {
     viewer.wait_key_frame(secs(15));
     viewer.wait_frames(15, secs(5));
     bystanders.unharmed();
+    // Of six, one is a check.
+    has_counted(&gateway, &counted, "packets_of_strangers", 1000);
+    has_counted(&gateway, &counted, "checks_refused", 200);
     is_sane(&gateway);
 }
 
@@ -100,6 +104,7 @@ fn h16_dtls_that_is_malformed_forged_or_never_finished_ends_nobody_else() {
     ];
     let victim = bystanders.victim();
     let stranger = UdpSocket::bind((outward_address(), 0)).expect("a socket");
+    let counted = gateway.media();
     for _ in 0..50 {
         for datagram in &forged {
             victim.send_raw(datagram);
@@ -109,6 +114,7 @@ fn h16_dtls_that_is_malformed_forged_or_never_finished_ends_nobody_else() {
         }
     }
     bystanders.unharmed();
+    has_counted(&gateway, &counted, "packets_of_strangers", 400);
     assert_eq!(ask("DELETE", &half).status, 200);
     is_sane(&gateway);
 }

@@ -8,7 +8,7 @@ use sluice_tests::publisher::{Publisher, PublisherOptions, Spoil};
 use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers, outward_address};
 
-use super::{Bystanders, is_sane};
+use super::{Bystanders, has_counted, is_sane};
 use crate::conformance::gateway;
 use crate::secs;
 
@@ -53,14 +53,19 @@ fn h19_rtp_from_another_address_or_sent_again_reaches_no_viewer() {
     let server = publisher.ice().server;
     let stranger = UdpSocket::bind((outward_address(), 0)).expect("a socket");
     let before = gateway.path("studio")["publisher"]["packets_received"].as_u64();
+    let counted = gateway.media();
     for _ in 0..500 {
         let packet = publisher.last_packet();
         stranger.send_to(&packet, server).expect("sent");
         let mut changed = packet.clone();
         changed[3] = changed[3].wrapping_add(7);
+        // One bit of the payload.
+        let mut flipped = packet.clone();
+        flipped[20] ^= 1;
         stranger.send_to(&changed, server).expect("sent");
         publisher.send_raw(&packet);
         publisher.send_raw(&changed);
+        publisher.send_raw(&flipped);
     }
     viewer.wait_frames(45, secs(10));
     let counts = viewer.counts();
@@ -73,6 +78,11 @@ fn h19_rtp_from_another_address_or_sent_again_reaches_no_viewer() {
         "{taken} packets were taken, {sent} were sent"
     );
     bystanders.unharmed();
+    has_counted(&gateway, &counted, "packets_of_strangers", 600);
+    let shown = gateway.path("studio")["publisher"].clone();
+    // Each packet a second time, and each with another number than its tag is for.
+    let inauthentic = shown["packets_inauthentic"].as_u64();
+    assert!(inauthentic >= Some(600), "{shown:#}");
     is_sane(&gateway);
 }
 
