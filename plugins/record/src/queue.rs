@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// Frames go on in batches of this length. Each wakes five threads on its way to the file: one by one, that takes more time than
 /// all the rest of a recording.
-const BATCH: Duration = Duration::from_millis(200);
+const BATCH: Duration = Duration::from_millis(100);
 
 /// A batch of so many bytes goes on at once.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -151,7 +151,7 @@ impl Queue {
         self.drained.notify_all();
     }
 
-    /// Waits for the next order. Frames come in batches, 0.2 s after the first of them; with any other order at once.
+    /// Waits for the next order. Frames come in batches, 0.1 s after the first of them; with any other order at once.
     pub(crate) fn pop(&self) -> Order {
         let mut inside = self.inside.lock();
         loop {

@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 use sluice_core::record::{Container, Format, Limits, Template, template};
 
-/// A third of the second that a crash may lose: a camera's frames wait 0.2 s for their order before they come here, 0.2 s in the queue,
+/// A third of the second that a crash may lose: a camera's frames wait 0.2 s for their order before they come here, 0.1 s in the queue,
 /// and up to 0.1 s for the other track.
 const FRAGMENT_MS: u32 = 300;
 
