@@ -22,6 +22,7 @@ pub mod redial;
 pub mod relay;
 pub mod rendition;
 pub mod rtcp;
+pub mod rtsp;
 pub mod sdp;
 pub mod signalling;
 pub mod source;

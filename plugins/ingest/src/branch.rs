@@ -126,7 +126,7 @@ pub(crate) fn row(caps: &gst::CapsRef) -> Option<&'static Row> {
         .find(|row| structure.name() == row.media && (row.fits)(structure))
 }
 
-/// Builds queue → parser → appsink behind `pad`.
+/// Builds queue → parser → appsink behind `pad`; without the queue where one thread brings all tracks and goes all the way.
 pub(crate) fn build(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
@@ -143,9 +143,11 @@ pub(crate) fn build(
         )
     })?;
     let line = feed.add_line(row.kind);
-    let queue = queue()?;
     let sink = sink(&caps, feed, &line, outlet);
-    let mut chain = vec![queue.clone()];
+    let mut chain = Vec::new();
+    if !feed.is_in_one_thread() {
+        chain.push(queue()?);
+    }
     if let Some(parser) = parser {
         for (name, value) in row.properties {
             set(&parser, name, value);
@@ -153,7 +155,7 @@ pub(crate) fn build(
         chain.push(parser);
     }
     chain.push(sink.clone().upcast());
-    if let Some(entry) = queue.static_pad("sink") {
+    if let Some(entry) = chain.first().and_then(|first| first.static_pad("sink")) {
         watch(&entry, feed, &line, on_eos);
     }
     if let Some(pad) = sink.static_pad("sink") {
@@ -247,7 +249,7 @@ fn sink(
         .build()
 }
 
-/// Counts what arrives before the queue: there, downstream's slowness does not look like the source's.
+/// Counts what arrives at the branch's begin: there, downstream's slowness does not look like the source's.
 fn watch(
     entry: &gst::Pad,
     feed: &Arc<Feed>,

@@ -13,6 +13,9 @@ use crate::report::{DialEvent, Reports};
 /// How long known tracks wait for the others, so that the pads appear together.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How much may be held until all tracks are known, where they come in one thread: two seconds of 128 Mbit/s.
+const MOST_HELD: usize = 32 << 20;
+
 /// Where a feed's timestamps come from, and so how they become running time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -33,6 +36,8 @@ pub(crate) struct Feed {
     reports: Reports,
     /// The source said that it has pictures.
     promised: AtomicBool,
+    /// One thread brings all lines: none of them may wait for another.
+    in_one_thread: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -43,6 +48,9 @@ struct State {
     /// Pads and demuxers that may still bring lines.
     pending: usize,
     first_known: Option<Instant>,
+    /// What came before all lines were known, if it comes in one thread.
+    held: Vec<(Arc<Line>, gst::Sample)>,
+    held_bytes: usize,
     gathered: bool,
     opening: Opening,
     /// False while the item before this one still plays.
@@ -60,6 +68,18 @@ enum Opening {
     Done,
 }
 
+/// What became of a sample before all lines were known.
+pub(crate) enum Held {
+    /// It waits.
+    Kept,
+    /// All lines are known, and nothing waits.
+    Passed,
+    /// All lines have become known: what waited, with this one at its end.
+    Released(Vec<(Arc<Line>, gst::Sample)>),
+    /// The feed was closed.
+    Closed,
+}
+
 impl Feed {
     /// Makes a feed without lines. `turn` is false for an item that waits for the one before it.
     pub(crate) fn new(item: u64, pace: Pace, turn: bool, reports: Reports) -> Self {
@@ -69,11 +89,14 @@ impl Feed {
             pace,
             reports,
             promised: AtomicBool::new(false),
+            in_one_thread: AtomicBool::new(false),
             state: Mutex::new(State {
                 lines: Vec::new(),
                 skipped: Vec::new(),
                 pending: 0,
                 first_known: None,
+                held: Vec::new(),
+                held_bytes: 0,
                 gathered: false,
                 opening: Opening::Not,
                 turn,
@@ -160,6 +183,40 @@ impl Feed {
 
     pub(crate) fn is_gathered(&self) -> bool {
         self.state.lock().gathered
+    }
+
+    /// Notes that one thread brings all lines.
+    pub(crate) fn come_in_one_thread(&self) {
+        self.in_one_thread.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_in_one_thread(&self) -> bool {
+        self.in_one_thread.load(Relaxed)
+    }
+
+    /// Keeps a sample until all lines are known, where waiting would keep the others away. Then gives all that was kept, in
+    /// the order in which it came, and after it this one.
+    pub(crate) fn hold(&self, line: &Arc<Line>, sample: &gst::Sample) -> Held {
+        line.set_known();
+        let mut state = self.state.lock();
+        if state.closed {
+            return Held::Closed;
+        }
+        if state.gathered {
+            return Held::Passed;
+        }
+        let since = *state.first_known.get_or_insert_with(Instant::now);
+        state.held_bytes += sample.buffer().map_or(0, gst::BufferRef::size);
+        state.held.push((Arc::clone(line), sample.clone()));
+        if !state.all_known() && since.elapsed() < GRACE && state.held_bytes < MOST_HELD {
+            return Held::Kept;
+        }
+        state.gathered = true;
+        let held = std::mem::take(&mut state.held);
+        drop(state);
+        self.changed.notify_all();
+        self.reports.send(DialEvent::Gathered);
+        Held::Released(held)
     }
 
     /// Waits until all lines are known (or a grace is over) and it is this item's turn. Blocks the line's

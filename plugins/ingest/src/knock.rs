@@ -78,6 +78,14 @@ const CAUSES: &[(ErrorKind, &str)] = &[
     ),
 ];
 
+/// Says what an error of a connection means.
+pub(crate) fn cause(kind: ErrorKind) -> Option<&'static str> {
+    CAUSES
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map(|(_, words)| *words)
+}
+
 /// Says why a source cannot be connected to; rtspsrc itself calls everything a "generic error". Blocks for as
 /// long as a connection may take; `None` when the port is open.
 pub(crate) fn diagnose(uri: &SourceUri) -> Option<&'static str> {
@@ -90,8 +98,7 @@ pub(crate) fn diagnose(uri: &SourceUri) -> Option<&'static str> {
     let mut cause = None;
     for address in addresses {
         let error = TcpStream::connect_timeout(&address, PATIENCE).err()?;
-        let words = CAUSES.iter().find(|(kind, _)| *kind == error.kind());
-        cause = Some(words.map_or("cannot be connected to", |(_, words)| *words));
+        cause = Some(self::cause(error.kind()).unwrap_or("cannot be connected to"));
     }
     cause
 }

@@ -12,6 +12,7 @@ mod elements;
 mod failure;
 mod feed;
 mod guard;
+mod interleaved;
 mod knock;
 mod line;
 mod outlet;

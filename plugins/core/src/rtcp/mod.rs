@@ -6,7 +6,7 @@ mod tests;
 use std::time::Duration;
 
 /// RFC 3550, 12.1.
-const SENDER_REPORT: u8 = 200;
+pub(crate) const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const GOODBYE: u8 = 203;
 /// RFC 4585, 6.1: of the transport, and of a payload.

@@ -1,4 +1,4 @@
-//! RTSP cameras.
+//! RTSP cameras: by rtspsrc, or over TCP by a reader of our own.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -9,11 +9,15 @@ use super::Order;
 use super::trust::trust;
 use crate::elements::{installed, set};
 use crate::failure::Fault;
+use crate::interleaved;
 use crate::route::{Plumbing, depayloader};
 use crate::source::Transport;
 
-/// Builds rtspsrc; its pads are followed by their RTP payload.
+/// Builds what reads the camera; its pads are followed by their RTP payload.
 pub(super) fn build(plumbing: &Plumbing, order: &Order, uri: &SourceUri) -> Result<(), Fault> {
+    if uri.scheme() == Scheme::Rtsp && order.transport == Transport::Tcp {
+        return interleaved::build(plumbing, uri, &order.clock, order.base);
+    }
     let source = plumbing.add("rtspsrc")?;
     source.set_property("location", uri.location());
     if let Some((user, password)) = uri.credentials() {

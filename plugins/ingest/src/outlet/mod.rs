@@ -13,7 +13,7 @@ use sluice_core::timeline::{Mapped, Stamp, Start, Timeline};
 
 use self::pads::Slot;
 use crate::drift::Drift;
-use crate::feed::{Feed, Pace};
+use crate::feed::{Feed, Held, Pace};
 use crate::line::Line;
 use crate::source::{CAT, SluiceSrc};
 
@@ -93,8 +93,31 @@ impl Outlet {
         }
     }
 
-    /// Takes one parsed frame: waits for its time, and pushes it. Blocks the line's streaming thread.
+    /// Takes one parsed frame: waits for its time, and pushes it. Blocks the line's streaming thread. Where that thread
+    /// brings all lines, frames wait in a list until all lines are known.
     pub(crate) fn deliver(
+        self: &Arc<Self>,
+        feed: &Feed,
+        line: &Arc<Line>,
+        sample: &gst::Sample,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if !feed.is_in_one_thread() {
+            return self.deliver_one(feed, line, sample);
+        }
+        match feed.hold(line, sample) {
+            Held::Passed => self.deliver_one(feed, line, sample),
+            Held::Kept => Ok(gst::FlowSuccess::Ok),
+            Held::Released(all) => {
+                for (line, sample) in all {
+                    self.deliver_one(feed, &line, &sample)?;
+                }
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Held::Closed => Err(gst::FlowError::Flushing),
+        }
+    }
+
+    fn deliver_one(
         self: &Arc<Self>,
         feed: &Feed,
         line: &Line,
