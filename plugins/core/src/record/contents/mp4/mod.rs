@@ -1,5 +1,6 @@
 //! MP4 (ISO/IEC 14496-12): the tracks, and the frames of each fragment.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Contents, number, word};
@@ -13,6 +14,9 @@ pub use moof::{Run, Sample, runs};
 
 /// No header is longer: one with an index of a day's frames is some 50 MB.
 const HEADER: u64 = 128 * 1024 * 1024;
+
+/// The last fragments of all tracks are among so many.
+const LAST: usize = 8;
 
 /// What the header (`moov`) says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,10 +88,16 @@ pub(super) fn contents<E>(
         });
     }
     let from = indexed(len, &mut read)?.unwrap_or(end);
-    let mut last = None;
-    for_each_fragment(from, len, &mut read, |at, size, _| last = Some((at, size)))?;
+    // Each track has fragments of its own, and any of them may end last.
+    let mut last = VecDeque::new();
+    for_each_fragment(from, len, &mut read, |at, size, _| {
+        last.push_back((at, size));
+        if last.len() > LAST {
+            last.pop_front();
+        }
+    })?;
     let mut ends = Duration::ZERO;
-    if let Some((at, size)) = last {
+    for (at, size) in last {
         let moof = read(at, size)?;
         for run in runs(&moof, at, &header) {
             let track = header.tracks.get(run.track);
@@ -160,7 +170,7 @@ pub fn for_each_fragment<E>(
     Ok(())
 }
 
-/// Finds the last fragment that the index at the end (`mfra`) names.
+/// Finds from where on the last fragments of all tracks are, by the index at the end (`mfra`).
 fn indexed<E>(
     len: u64,
     read: &mut impl FnMut(u64, usize) -> Result<Vec<u8>, E>,
@@ -178,7 +188,8 @@ fn indexed<E>(
     let mut last = None;
     for inside in find(&index, 0..index.len(), b"mfra") {
         for table in find(&index, inside.clone(), b"tfra") {
-            last = last.max(index.get(table).and_then(last_entry));
+            let of_track = index.get(table).and_then(last_entry);
+            last = last.into_iter().chain(of_track).min();
         }
     }
     Ok(last.filter(|at| *at < len))
