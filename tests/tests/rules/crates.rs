@@ -65,7 +65,7 @@ const LICENCES: &[&str] = &[
 
 /// Crates that stand in two versions, and who brings the older one. None of them is named by us twice.
 const TWO_VERSIONS: &[(&str, &str)] = &[
-    ("base64", "jsonwebtoken and pem are on 0.22"),
+    ("base64", "http-auth, jsonwebtoken and pem are on 0.22"),
     ("block-buffer", "with digest"),
     ("cpufeatures", "with sha1"),
     ("crypto-common", "with digest"),
@@ -73,20 +73,22 @@ const TWO_VERSIONS: &[(&str, &str)] = &[
     ("getrandom", "rand 0.9 and ring"),
     ("hmac", "stun-types is on 0.12"),
     ("lock_api", "with parking_lot"),
-    ("md-5", "stun-types is on 0.10"),
+    ("md-5", "http-auth and stun-types are on 0.10"),
+    ("nom", "rtsp-types is on 7"),
     ("parking_lot", "object_store is on 0.12"),
     ("parking_lot_core", "with parking_lot"),
     ("pem", "jsonwebtoken is on 3"),
     (
         "rand",
-        "gst-plugin-rtp is on 0.9, gst-plugin-webrtc on 0.10",
+        "http-auth is on 0.8, gst-plugin-rtp on 0.9, gst-plugin-webrtc on 0.10",
     ),
+    ("rand_chacha", "with rand"),
     ("rand_core", "with rand"),
     (
         "sha1",
         "stun-types, and the headers of warp in the test kit, are on 0.10",
     ),
-    ("sha2", "stun-types is on 0.10"),
+    ("sha2", "http-auth and stun-types are on 0.10"),
     ("signature", "jsonwebtoken is on 2"),
     (
         "syn",

@@ -283,7 +283,8 @@ impl Talk<'_> {
             return Ok(());
         }
         let wanted: Vec<_> = self.tracks.iter().map(|one| one.wanted.clone()).collect();
-        let first = self.session.set_up(&wanted, sdp.attribute_val("control"));
+        let [control, range] = ["control", "range"].map(|key| sdp.attribute_val(key));
+        let first = self.session.set_up(&wanted, control, range);
         let first = first.map_err(|refusal| self.call.refused(&refusal))?;
         self.send(&first)
     }

@@ -99,6 +99,8 @@ pub struct Session<L> {
     name: Option<(String, Duration)>,
     has_get_parameter: bool,
     tracks: Vec<Track>,
+    /// It has no begin to play from.
+    is_live: bool,
     playing: bool,
     keep_alive: Option<Instant>,
 }
@@ -114,6 +116,7 @@ impl<L: Login> Session<L> {
             name: None,
             has_get_parameter: false,
             tracks: Vec::new(),
+            is_live: false,
             playing: false,
             keep_alive: None,
         }
@@ -236,7 +239,7 @@ impl<L: Login> Session<L> {
         }
     }
 
-    /// Begins to set up these tracks. `aggregate` is `a=control` of the session's description.
+    /// Begins to set up these tracks. `aggregate` and `range` are `a=control` and `a=range` of the session's description.
     ///
     /// # Errors
     ///
@@ -245,7 +248,9 @@ impl<L: Login> Session<L> {
         &mut self,
         wanted: &[Wanted],
         aggregate: Option<&str>,
+        range: Option<&str>,
     ) -> Result<Vec<u8>, Refusal> {
+        self.is_live = range.is_some_and(|range| range.trim().starts_with("npt=now"));
         if let Some(aggregate) = aggregate {
             self.uri = joined(&self.uri, aggregate);
         }
@@ -355,7 +360,15 @@ impl<L: Login> Session<L> {
                     more.push((names::TRANSPORT, way));
                 }
             }
-            Step::Play => more.push((names::RANGE, "npt=0.000-".to_owned())),
+            // gst-rtsp-server seeks a live stream to a begin that it is asked for, and then waits for all its tracks.
+            Step::Play => {
+                let range = if self.is_live {
+                    "npt=now-"
+                } else {
+                    "npt=0.000-"
+                };
+                more.push((names::RANGE, range.to_owned()));
+            }
         }
         let bytes = self.request(&method, &uri, &more)?;
         self.pending = Some(Pending {

@@ -88,7 +88,10 @@ impl Talk {
                 has_feedback: false,
             })
             .collect();
-        let bytes = self.session.set_up(&wanted, aggregate).unwrap();
+        let bytes = self
+            .session
+            .set_up(&wanted, aggregate, Some("npt=now-"))
+            .unwrap();
         self.asked = String::from_utf8(bytes).unwrap();
     }
 }
@@ -114,6 +117,7 @@ fn a_session_asks_describes_sets_up_plays_lives_and_ends() {
     let session = "Session: 12ab;timeout=30\r\n";
     talk.answer("200 OK", session, "").unwrap();
     assert_eq!(talk.line(), "PLAY rtsp://cam:554/live/ RTSP/1.0");
+    assert_eq!(talk.value("Range"), "npt=now-");
     assert!(!talk.session.is_playing());
     let info = "RTP-Info: url=trackID=1;seq=1;rtptime=7,url=rtsp://other/live/audio;rtptime=9\r\n";
     let reply = talk.answer("200 OK", info, "");
