@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use gstsluicewebrtc::Ice;
 use sluice_core::source::SourceUri;
 
 use crate::spec::{RecordSpec, RouteSpec, RtspTransport, SecondPublisher, TransportSpec};
@@ -157,6 +158,13 @@ fn transport(spec: &TransportSpec, default: &TransportSpec) -> String {
     if !spec.hosts.is_empty() {
         let hosts: Vec<_> = spec.hosts.iter().map(ToString::to_string).collect();
         write!(text, " hosts={}", hosts.join(",")).unwrap_or_default();
+    }
+    if !spec.interfaces.is_empty() {
+        let interfaces = quoted(&spec.interfaces.to_string());
+        write!(text, " interfaces={interfaces}").unwrap_or_default();
+    }
+    if let (Ice::OnePort, Some(server)) = (spec.ice, &spec.stun_server) {
+        write!(text, " stun-server={}", quoted(server)).unwrap_or_default();
     }
     text
 }

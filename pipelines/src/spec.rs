@@ -8,6 +8,7 @@ use std::time::Duration;
 use gstsluicewebrtc::{FanOut, Ice};
 use sluice_core::Policy;
 use sluice_core::group::GroupLimits;
+use sluice_core::ice_lite::Interfaces;
 use sluice_core::id::RouteId;
 use sluice_core::record::{Format, Template};
 use sluice_core::relay::Endpoint;
@@ -153,6 +154,10 @@ pub struct TransportSpec {
     pub tcp: bool,
     /// Further addresses that lead here (NAT, containers).
     pub hosts: Vec<IpAddr>,
+    /// Which of this machine's addresses peers are told.
+    pub interfaces: Interfaces,
+    /// Where sessions in which Sluice answers learn this machine's outer address: `stun://host:port`.
+    pub stun_server: Option<String>,
 }
 
 impl Default for TransportSpec {
@@ -163,6 +168,8 @@ impl Default for TransportSpec {
             udp_ports: 0..=u16::MAX,
             tcp: false,
             hosts: Vec::new(),
+            interfaces: Interfaces::default(),
+            stun_server: None,
         }
     }
 }

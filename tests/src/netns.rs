@@ -170,11 +170,15 @@ impl Netns {
         own
     }
 
-    /// Hides all that leaves at `wan0` behind this router's own address, as a home router does.
+    /// Hides all that leaves at `wan0` behind this router's own address, as a home router does. It drops what comes there for
+    /// itself: else the kernel would remember a packet that came early as the router's own, and give the host's answer
+    /// another port.
     pub fn hide(&self) {
         let rules = "add table ip sluicenat; \
                      add chain ip sluicenat out { type nat hook postrouting priority 100; }; \
-                     add rule ip sluicenat out oifname wan0 masquerade";
+                     add rule ip sluicenat out oifname wan0 masquerade; \
+                     add chain ip sluicenat own { type filter hook input priority 0; }; \
+                     add rule ip sluicenat own iifname wan0 udp dport 1-65535 ct state new drop";
         run(self.command("nft").arg(rules));
     }
 

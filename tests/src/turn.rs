@@ -63,6 +63,11 @@ impl TurnServer {
         format!("turn:{address}:{PORT}?transport={transport}")
     }
 
+    /// Its URL as a STUN server, which anybody may ask.
+    pub fn stun_url(&self) -> String {
+        format!("stun:{}:{PORT}", self.address)
+    }
+
     /// The user's name and password for a time in seconds since 1970, as the secret's owner makes them.
     pub fn credentials(&self, expires: u64) -> (String, String) {
         let user = format!("{expires}:test");

@@ -104,6 +104,7 @@ fn open_media_port(config: &Config) -> Result<(), String> {
         ice: config.transport.ice,
         udp_ports: config.transport.udp_ports.clone(),
         tcp: config.transport.tcp,
+        stun_server: config.transport.stun_server.clone(),
         ..Transport::default()
     };
     let help = "stop that one, or choose another port with `webrtc.udp` in the config";

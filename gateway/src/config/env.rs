@@ -77,11 +77,11 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             _ if key.starts_with("RECORD_UPLOAD_") => set_upload(raw, key, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
-                let hosts = entry.value.split(',').map(|host| Entry {
-                    value: host.trim().to_owned(),
-                    place: entry.place.clone(),
-                });
-                raw.webrtc.hosts = Some(RawSource(hosts.collect()));
+                raw.webrtc.hosts = Some(split(&entry));
+                true
+            }
+            "WEBRTC_INTERFACES" => {
+                raw.webrtc.interfaces = Some(split(&entry));
                 true
             }
             "CORS" => {
@@ -275,6 +275,15 @@ fn set_auth(raw: &mut RawConfig, key: &str, entry: Entry<String>) -> bool {
         },
         _ => false,
     }
+}
+
+/// Reads several values with commas between them.
+fn split(entry: &Entry<String>) -> RawSource {
+    let values = entry.value.split(',').map(|value| Entry {
+        value: value.trim().to_owned(),
+        place: entry.place.clone(),
+    });
+    RawSource(values.collect())
 }
 
 /// The name of the file that the variable's capitals mean; one that is new is written in lower case.

@@ -185,7 +185,8 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let auth = raw.auth.as_ref().map(|entry| &entry.value);
     let access = access::convert(auth, raw.cors.as_ref(), errors);
     let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
-    let transport = transport::convert(&raw.webrtc, errors);
+    let mut transport = transport::convert(&raw.webrtc, errors);
+    transport.stun_server = stun_server(&ice_servers);
     let transcodes = transcode::slots(&raw.transcodes, errors);
     only_for_paths(&raw.defaults, errors);
     let recordings = record::folder(&raw.record, errors);
@@ -204,7 +205,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         .map(|mut path| {
             path.spec.transport = transport.clone();
             path.spec.transcode.slots = transcodes.clone();
-            path.spec.stun_server = stun_server(&ice_servers);
+            path.spec.stun_server.clone_from(&transport.stun_server);
             (path.spec.id.clone(), path)
         })
         .collect();
@@ -226,8 +227,8 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     }
 }
 
-/// The first STUN server of those that clients are told, as elements take it: Sluice itself asks it where it is the
-/// client. Nobody is asked unless the config says so.
+/// The first STUN server of those that clients are told, as elements take it: Sluice itself asks it for its outer address.
+/// Nobody is asked unless the config says so.
 fn stun_server(ice_servers: &[IceSource]) -> Option<String> {
     const PORT: u16 = 3478;
     let place = ice_servers

@@ -64,6 +64,7 @@ pub(super) struct RawWebrtc {
     pub(super) transport: Text,
     pub(super) fan_out: Text,
     pub(super) hosts: Option<RawList>,
+    pub(super) interfaces: Option<RawList>,
     pub(super) ice_servers: Vec<Entry<RawIceServer>>,
 }
 

@@ -57,6 +57,24 @@ fn what_is_not_said_has_a_default() {
 }
 
 #[test]
+fn interfaces_and_the_stun_server_reach_every_path() {
+    let text = format!(
+        "webrtc: {{interfaces: [eth0, -10.0.0.0/8], ice_servers: [{{url: 'stun:stun.example.org'}}]}}\n{DOOR}"
+    );
+    let set = [(
+        "SLUICE_WEBRTC_INTERFACES".to_owned(),
+        "wlan*, -docker0".to_owned(),
+    )];
+    for (environment, interfaces) in [(&[][..], "eth0,-10.0.0.0/8"), (&set, "wlan*,-docker0")] {
+        let config = Config::parse("test.yaml", &text, environment).unwrap();
+        let transport = &config.paths.values().next().unwrap().spec.transport;
+        assert_eq!(transport.interfaces.to_string(), interfaces);
+        let server = transport.stun_server.as_deref();
+        assert_eq!(server, Some("stun://stun.example.org:3478"));
+    }
+}
+
+#[test]
 fn hosts_and_tcp_reach_every_path() {
     let text = format!("webrtc: {{hosts: [203.0.113.7, '2001:db8::7'], tcp: true}}\n{DOOR}");
     let config = parse(&text).unwrap();
@@ -232,6 +250,10 @@ fn wrong_transports_are_refused_as_well() {
         (
             "webrtc: {tcp: ':8189'}\npaths: {a: {source: 'rtsp://h/1'}}",
             &["sluice.yaml:1:", "`webrtc.tcp: :8189`", "write true"],
+        ),
+        (
+            "webrtc: {interfaces: ['!eth0']}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["`webrtc.interfaces: !eth0`", "write an interface (eth0)"],
         ),
         (
             "webrtc: {hosts: [media.example.org]}\npaths: {a: {source: 'rtsp://h/1'}}",

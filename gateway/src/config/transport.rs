@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use gstsluicewebrtc::{FanOut, Ice};
+use sluice_core::ice_lite::Interfaces;
 use sluice_pipelines::TransportSpec;
 
 use super::error::ConfigError;
@@ -30,6 +31,9 @@ pub(super) fn convert(raw: &RawWebrtc, errors: &mut Vec<ConfigError>) -> Transpo
         udp_ports: udp_ports(raw, errors),
         tcp: tcp(&raw.tcp, errors),
         hosts: hosts(raw.hosts.as_ref(), errors),
+        interfaces: interfaces(raw.interfaces.as_ref(), errors),
+        // It is one of `ice_servers`, which are read elsewhere.
+        stun_server: None,
     }
 }
 
@@ -86,6 +90,18 @@ fn hosts(raw: Option<&RawList>, errors: &mut Vec<ConfigError>) -> Vec<IpAddr> {
         }
     }
     hosts
+}
+
+fn interfaces(raw: Option<&RawList>, errors: &mut Vec<ConfigError>) -> Interfaces {
+    let mut interfaces = Interfaces::default();
+    for entry in raw.map(|list| list.0.as_slice()).unwrap_or_default() {
+        if let Err(help) = interfaces.add(&entry.value) {
+            let key = "webrtc.interfaces";
+            let error = ConfigError::new(&entry.place, key, "is no filter", help.to_string());
+            errors.push(error.value(&entry.value));
+        }
+    }
+    interfaces
 }
 
 fn udp_ports(raw: &RawWebrtc, errors: &mut Vec<ConfigError>) -> RangeInclusive<u16> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use gst::glib;
 use gst::prelude::*;
-use gstsluicewebrtc::{Publishers, Push, Target, WhepSink, WhipSrc};
+use gstsluicewebrtc::{Ice, Publishers, Push, Target, WhepSink, WhipSrc};
 use sluice_core::Kind;
 use sluice_core::source::SourceUri;
 
@@ -153,6 +153,11 @@ fn configure_transport(element: &impl IsA<gst::Element>, transport: &TransportSp
     element.set_property("ice-tcp", transport.tcp);
     let hosts: Vec<_> = transport.hosts.iter().map(ToString::to_string).collect();
     element.set_property("hosts", hosts.join(","));
+    element.set_property("interfaces", transport.interfaces.to_string());
+    // libnice would have each session wait for a server that does not answer.
+    if let (Ice::OnePort, Some(server)) = (transport.ice, &transport.stun_server) {
+        element.set_property("stun-server", server);
+    }
 }
 
 fn configure_sink(sink: &WhepSink, spec: &RouteSpec) {

@@ -35,13 +35,17 @@ pub use renditions::{FIRST_RENDITION, Lease, Renditions};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{
-    FanOut, Ice, PortStatus, Transport, TurnServer, configure, open as open_port, ports,
+    Agent as IceAgent, FanOut, Ice, PortStatus, Transport, TurnServer, configure, interfaces,
+    open as open_port, ports,
 };
 pub use viewers::{Chosen, Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 
 use gst::glib;
+use gst::prelude::*;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    // Other languages find it by its name.
+    IceAgent::ensure_type();
     sink::register(plugin)?;
     source::register(plugin)?;
     pull::register(plugin)

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use gst::glib;
 use gst::prelude::*;
 use sluice_core::RouteId;
+use sluice_core::ice_lite::{Interfaces, InterfacesError};
 
 use crate::listen::{Listener, OnePath};
 use crate::transport::{FanOut, Ice, Transport, configured};
@@ -22,6 +23,7 @@ pub(crate) struct OwnServer {
     stun_server: Option<String>,
     hosts: Vec<IpAddr>,
     ice_tcp: bool,
+    interfaces: Interfaces,
 }
 
 impl Default for OwnServer {
@@ -36,6 +38,7 @@ impl Default for OwnServer {
             stun_server: None,
             hosts: Vec::new(),
             ice_tcp: false,
+            interfaces: Interfaces::default(),
         }
     }
 }
@@ -82,6 +85,13 @@ impl OwnServer {
             text(
                 "hosts",
                 "Further IP addresses that lead here (NAT, containers), with commas between them",
+                None,
+            ),
+            text(
+                "interfaces",
+                &format!(
+                    "Which of this machine's addresses the {peers} are told: eth0, docker*, 192.0.2.0/24, with - before what is left out, and commas between"
+                ),
                 None,
             ),
             glib::ParamSpecBoolean::builder("ice-tcp")
@@ -134,6 +144,12 @@ impl OwnServer {
                     |_invalid| "it must be IP addresses with commas between them, such as 203.0.113.7",
                 )?;
             }
+            "interfaces" => {
+                let interfaces = text().unwrap_or_default().parse();
+                self.interfaces = interfaces.map_err(
+                    |_invalid: InterfacesError| "it must be interfaces (eth0, docker*) and networks (192.0.2.0/24) with commas between them, and - before what is left out",
+                )?;
+            }
             "ice-tcp" => self.ice_tcp = value.get().unwrap_or_default(),
             _ => {}
         }
@@ -154,6 +170,7 @@ impl OwnServer {
                 let hosts: Vec<_> = self.hosts.iter().map(ToString::to_string).collect();
                 hosts.join(",").to_value()
             }
+            "interfaces" => self.interfaces.to_string().to_value(),
             "ice-tcp" => self.ice_tcp.to_value(),
             _ => return None,
         })
@@ -168,6 +185,9 @@ impl OwnServer {
         transport.tcp |= self.ice_tcp;
         if !self.hosts.is_empty() {
             transport.hosts.clone_from(&self.hosts);
+        }
+        if !self.interfaces.is_empty() {
+            transport.interfaces.clone_from(&self.interfaces);
         }
         transport
     }

@@ -7,6 +7,7 @@ use sluice_tests::browser::{Browser, Engine};
 use sluice_tests::gateway::{Gateway, GatewayOptions, media_port};
 use sluice_tests::http::Client;
 use sluice_tests::netns::Netns;
+use sluice_tests::proc::udp_ports;
 use sluice_tests::turn::TurnServer;
 
 use crate::browsers::smooth;
@@ -213,4 +214,37 @@ fn a_gateway_in_a_container_plays_by_its_two_published_ports() {
     let url = gateway.at_host(&outside.to_string(), "cam");
     let mut browser = Browser::open(Engine::Chromium, &home, &url);
     plays_straight(&mut browser);
+}
+
+#[test]
+fn a_gateway_behind_nat_is_reached_at_its_one_port_as_a_stun_server_sees_it() {
+    let (internet, garage, router) = (Netns::new(), Netns::new(), Netns::new());
+    for netns in [&internet, &garage, &router] {
+        netns.forward();
+    }
+    let (server_side, stun_side, home) = (Netns::new(), Netns::new(), Netns::new());
+    let outside = internet.plug(&garage);
+    let stun = internet.plug(&stun_side);
+    internet.plug(&router);
+    for netns in [&garage, &router] {
+        netns.hide();
+    }
+    let inside = garage.plug(&server_side);
+    router.plug(&home);
+    let turn = TurnServer::start(&stun_side, stun, SECRET);
+    let (_, control) = server_side.join_machine();
+    let options = GatewayOptions::new().path("cam", "test:");
+    let servers = format!("ice_servers: [{{url: \"{}\"}}]", turn.stun_url());
+    let options = options.webrtc(&servers);
+    let mut gateway = options.within(&server_side).start();
+    gateway.reach_at(&control.to_string());
+    // Only HTTP is led in. The way for media is opened from inside.
+    garage.publish("tcp", gateway.port(), inside);
+
+    let url = gateway.at_host(&outside.to_string(), "cam");
+    let mut browser = Browser::open(Engine::Chromium, &home, &url);
+    plays_straight(&mut browser);
+
+    let ports = udp_ports(gateway.process().pid());
+    assert_eq!(ports.len(), 1, "{ports:?}");
 }

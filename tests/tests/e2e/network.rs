@@ -134,6 +134,28 @@ fn each_way_of_sending_plays_and_shows_which_it_is() {
 }
 
 #[test]
+fn peers_are_told_of_the_interfaces_that_the_config_lets_through() {
+    for (line, wanted) in [
+        ("interfaces: [lo]", &["127.0.0.1"][..]),
+        ("interfaces: [127.0.0.0/8]", &["127.0.0.1"]),
+        ("interfaces: [-*]\n  hosts: [203.0.113.7]", &["203.0.113.7"]),
+    ] {
+        let gateway = conformance::started(&conformance::options().webrtc(line));
+        let (reply, _) = conformance::session(&gateway.whep("cam"), conformance::VIEWERS);
+        let candidates = reply
+            .body
+            .lines()
+            .filter(|line| line.starts_with("a=candidate:"));
+        let told: BTreeSet<IpAddr> = candidates
+            .filter_map(|line| line.split(' ').nth(4)?.parse().ok())
+            .filter(IpAddr::is_ipv4)
+            .collect();
+        let wanted = wanted.iter().map(|ip| ip.parse().expect("an address"));
+        assert_eq!(told, wanted.collect(), "{line}: {}", reply.body);
+    }
+}
+
+#[test]
 fn answers_leave_from_the_address_that_was_asked() {
     let gateway = conformance::gateway();
     let (reply, _) = conformance::session(&gateway.whep("cam"), conformance::VIEWERS);

@@ -155,6 +155,15 @@ impl Response<'_> {
         is_authentic(&self.stun, password)
     }
 
+    /// Gives where the server saw the request come from; none if it refused.
+    pub fn mapped(&self) -> Option<SocketAddr> {
+        if !self.stun.has_class(MessageClass::Success) {
+            return None;
+        }
+        let mapped = self.stun.attribute::<XorMappedAddress>().ok()?;
+        Some(mapped.addr(self.stun.transaction_id()))
+    }
+
     /// Gives what it says.
     pub fn verdict(&self) -> Verdict {
         if self.stun.has_class(MessageClass::Success) {
@@ -192,6 +201,22 @@ pub(super) fn check(
     let priority = RawAttribute::new(PRIORITY, &priority);
     request.add_attribute(&priority).ok()?;
     sealed(request, &theirs.password)
+}
+
+/// Asks a STUN server where we are seen.
+pub(super) fn binding_request(transaction: u128) -> Vec<u8> {
+    bare(MessageClass::Request, transaction)
+}
+
+/// Asks for nothing: it only goes out.
+pub(super) fn binding_indication(transaction: u128) -> Vec<u8> {
+    bare(MessageClass::Indication, transaction)
+}
+
+fn bare(class: MessageClass, transaction: u128) -> Vec<u8> {
+    let kind = MessageType::from_class_method(class, BINDING);
+    let transaction = TransactionId::from(transaction);
+    Stun::builder(kind, transaction, MessageWriteVec::new()).finish()
 }
 
 fn is_authentic(stun: &Stun<'_>, password: &str) -> bool {

@@ -7,11 +7,15 @@ mod agent;
 mod candidates;
 mod consent;
 mod framing;
+mod interfaces;
 mod message;
+mod outer;
 #[cfg(test)]
 mod tests;
 
 pub use agent::{Agent, Credentials, Event, Outcome, Place, Protocol, Timeout};
-pub use candidates::candidates;
+pub use candidates::{candidates, first_addresses, reflexive};
 pub use framing::{Deframer, FrameError, frame};
+pub use interfaces::{Interfaces, InterfacesError};
 pub use message::{Datagram, Message, Request, Response, Verdict, classify};
+pub use outer::{Opening, OuterAddress};

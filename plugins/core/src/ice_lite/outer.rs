@@ -175,6 +175,7 @@ fn number(random: [u8; 12]) -> u128 {
 mod tests {
     use super::*;
     use crate::ice_lite::Message;
+    use crate::testing::origin;
 
     const SERVER: &str = "192.0.2.1:3478";
     const SEEN: [u8; 6] = [0xc3, 0x50, 203, 0, 113, 7];
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_server_says_where_the_port_is_seen_and_is_asked_again_before_a_nat_forgets() {
-        let start = Instant::now();
+        let start = origin();
         let mut outer = OuterAddress::new(SERVER.parse().unwrap(), start);
         let request = outer.handle_timeout(start, [7; 12]).unwrap();
         assert_eq!(request[..4], [0, 1, 0, 0]);
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn answers_from_elsewhere_and_of_other_transactions_are_none() {
-        let start = Instant::now();
+        let start = origin();
         let mut outer = OuterAddress::new(SERVER.parse().unwrap(), start);
         let request = outer.handle_timeout(start, [7; 12]).unwrap();
         let mut guessed = answer(&request, true);
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_silent_server_is_asked_seven_times_and_later_anew_and_its_address_is_forgotten() {
-        let start = Instant::now();
+        let start = origin();
         let mut outer = OuterAddress::new(SERVER.parse().unwrap(), start);
         let request = outer.handle_timeout(start, [7; 12]).unwrap();
         assert!(hears(&mut outer, &answer(&request, true), SERVER, start));
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_server_that_refuses_is_not_pressed() {
-        let start = Instant::now();
+        let start = origin();
         let mut outer = OuterAddress::new(SERVER.parse().unwrap(), start);
         let request = outer.handle_timeout(start, [7; 12]).unwrap();
         assert!(hears(&mut outer, &answer(&request, false), SERVER, start));
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn each_place_of_a_peer_gets_three_indications_and_no_more_than_sixteen_do() {
-        let start = Instant::now();
+        let start = origin();
         let mut opening = Opening::default();
         for port in 1..=100 {
             let place = SocketAddr::from(([192, 0, 2, 7], 10_000 + port % 50));

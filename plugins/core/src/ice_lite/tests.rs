@@ -511,3 +511,42 @@ fn packets_on_a_stream_are_whole_again() {
     frame(&[0; 70_000], &mut none);
     assert!(none.is_empty());
 }
+
+#[test]
+fn where_the_port_is_seen_is_a_candidate_unless_it_is_our_own_address() {
+    let own: Vec<IpAddr> = ["192.168.1.5", "2001:db8::5"]
+        .map(|ip| ip.parse().unwrap())
+        .to_vec();
+    let outer: Vec<SocketAddr> = ["203.0.113.7:40000", "[2001:db8::5]:8189"]
+        .map(|seen| seen.parse().unwrap())
+        .to_vec();
+    let told: Vec<String> = reflexive(&own, 8189, &outer)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        told,
+        ["candidate:s0 1 udp 1694498815 203.0.113.7 40000 typ srflx raddr 192.168.1.5 rport 8189"]
+    );
+}
+
+#[test]
+fn a_host_is_told_alone_where_no_address_of_its_family_is_ours_to_tell() {
+    let ips = |texts: &[&str]| -> Vec<IpAddr> {
+        let ips = texts.iter().map(|ip| ip.parse().unwrap());
+        ips.collect()
+    };
+    let hosts = ips(&["203.0.113.7", "203.0.113.8", "2001:db8::7"]);
+    for (own, v6, told) in [
+        (ips(&["10.0.0.2"]), false, ips(&["10.0.0.2"])),
+        (ips(&["10.0.0.2"]), true, ips(&["10.0.0.2", "2001:db8::7"])),
+        (ips(&[]), true, ips(&["203.0.113.7", "2001:db8::7"])),
+        (
+            ips(&["10.0.0.2", "fe80::1"]),
+            true,
+            ips(&["10.0.0.2", "fe80::1", "2001:db8::7"]),
+        ),
+    ] {
+        assert_eq!(first_addresses(&own, &hosts, true, v6), told);
+    }
+}

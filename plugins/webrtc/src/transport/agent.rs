@@ -1,6 +1,7 @@
 //! `GstWebRTCICE`, its stream and its transport, for webrtcbin's `ice-agent`. webrtcbin is their only caller, on its own
 //! thread and with its lock held: nothing here waits (ICE.md, I9).
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use gst::glib;
@@ -11,16 +12,21 @@ use gst_webrtc::{
     WebRTCICEGatheringState as Gathering,
 };
 use parking_lot::Mutex;
-use sluice_core::ice_lite::{Credentials, candidates};
+use sluice_core::ice_lite::{Credentials, candidates, first_addresses, reflexive};
+use sluice_core::sdp::Candidate;
 
 use super::elements::{IceSink, IceSrc};
 use super::mux::Mux;
 use super::session::{News, Session};
 use super::vtable;
+use super::{Transport as Settings, configured};
 
 glib::wrapper! {
     /// An ICE agent that answers, on the one port that all sessions share.
-    pub(crate) struct Agent(ObjectSubclass<imp::Agent>) @extends gst_webrtc::WebRTCICE, gst::Object;
+    ///
+    /// webrtcbin takes it by its construct-only property `ice-agent`. It is a lite agent: it answers checks of a peer that
+    /// offers, and sends none to find a way; whoever writes the answer adds `a=ice-lite`. One component, so all must be bundled.
+    pub struct Agent(ObjectSubclass<imp::Agent>) @extends gst_webrtc::WebRTCICE, gst::Object;
 }
 
 glib::wrapper! {
@@ -33,33 +39,37 @@ glib::wrapper! {
 }
 
 impl Agent {
-    /// Makes one for one webrtcbin.
-    pub(crate) fn new(mux: Arc<Mux>) -> Self {
+    /// Makes one for one webrtcbin. All agents of the same ports share the first one that is free. Waits for the first answer
+    /// of a STUN server, once in a process and for half a second at most.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: the port is taken.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
         let agent: Self = glib::Object::new();
-        if agent.imp().mux.set(mux).is_err() {
-            tracing::error!("an ICE agent has one port only");
+        let reach = agent.imp().open(settings)?;
+        if let Some(server) = &settings.stun_server {
+            reach.mux.outer.wait(server);
         }
-        agent
+        Ok(agent)
     }
 
-    /// Makes a webrtcbin that uses this agent.
+    /// Makes a webrtcbin that uses this agent, out of what its other properties are to be.
     ///
     /// # Errors
     ///
     /// The element is not installed.
-    pub(crate) fn webrtcbin(
+    pub fn webrtcbin(
         &self,
         builder: gst::element_factory::ElementBuilder<'_>,
     ) -> Result<gst::Element, glib::BoolError> {
-        vtable::hand_over(self, || {
-            let agent = self.clone().upcast::<gst_webrtc::WebRTCICE>();
-            builder.property("ice-agent", agent).build()
-        })
+        let agent = self.clone().upcast::<gst_webrtc::WebRTCICE>();
+        builder.property("ice-agent", agent).build()
     }
 
     /// Restarts ICE with the peer's new credentials, and gives ours. Media go on meanwhile. `None` before there is a
     /// session.
-    pub(crate) fn restart(&self, theirs: &Credentials) -> Option<Credentials> {
+    pub fn restart(&self, theirs: &Credentials) -> Option<Credentials> {
         self.session()?.restart(theirs.clone())
     }
 
@@ -68,15 +78,16 @@ impl Agent {
         self.sessions().into_iter().next()
     }
 
-    /// Tells webrtcbin nothing any more: to be called before it is taken down, and without its locks.
-    pub(crate) fn hush(&self) {
+    /// Tells webrtcbin nothing any more: to be called before it is taken down, and without its locks. webrtcbin's handlers take
+    /// no reference to what they work on.
+    pub fn hush(&self) {
         for session in self.sessions() {
             session.hush();
         }
     }
 
     /// Lets nothing through any more. Does not wait.
-    pub(crate) fn shut(&self) {
+    pub fn shut(&self) {
         for session in self.sessions() {
             session.shut();
         }
@@ -90,26 +101,76 @@ impl Agent {
 
     /// Makes the stream of webrtcbin's session `id`.
     pub(super) fn add_stream(&self, id: u32) -> Option<Stream> {
-        let mux = self.imp().mux.get()?;
-        let stream = Stream::new(id, Arc::clone(mux));
-        self.imp().streams.lock().push(stream.clone());
+        let imp = self.imp();
+        let reach = match imp.reach.get() {
+            Some(reach) => Ok(reach),
+            // Made by another language: with what is configured for all.
+            None => imp.open(&configured()),
+        };
+        let reach = reach
+            .inspect_err(|sentence| tracing::error!("an ICE agent has no port: {sentence}"))
+            .ok()?;
+        let stream = Stream::new(id, Arc::clone(&reach.mux));
+        imp.streams.lock().push(stream.clone());
         Some(stream)
     }
 
     /// Tells all our candidates at once, and that there are no more (I10).
     pub(super) fn gather(&self, stream: &Stream) {
-        let (Some(mux), Some(transport)) = (self.imp().mux.get(), stream.transport()) else {
+        let Some(transport) = stream.transport() else {
             return;
         };
         let transport = transport.upcast_ref::<gst_webrtc::WebRTCICETransport>();
         transport.gathering_state_change(Gathering::Gathering);
         let told = *self.imp().on_candidate.lock();
         if let Some(told) = told {
-            for candidate in candidates(&mux.addresses(), mux.port(), mux.tcp()) {
+            let reach = self.imp().reach.get();
+            for candidate in reach.map(Reach::candidates).unwrap_or_default() {
                 vtable::tell(self, told, stream, &format!("a={candidate}"));
             }
         }
         transport.gathering_state_change(Gathering::Complete);
+    }
+
+    /// Takes a candidate of the peer's. We go to none (I24); but where a STUN server is to tell our outer address, there is a
+    /// NAT before us that may let in only those to whom we have sent something.
+    pub(super) fn on_candidate(&self, stream: &Stream, candidate: &str) {
+        let reach = self.imp().reach.get();
+        if reach.is_none_or(|reach| reach.settings.stun_server.is_none()) {
+            return;
+        }
+        let candidate = Candidate::parse(candidate).filter(Candidate::usable);
+        let place = candidate.and_then(|one| Some(SocketAddr::new(one.ip()?, one.port)));
+        if let (Some(session), Some(place)) = (stream.session(), place) {
+            session.open_for(place);
+        }
+    }
+}
+
+/// The port of an agent, and what peers are told of it.
+pub(super) struct Reach {
+    mux: Arc<Mux>,
+    settings: Settings,
+}
+
+impl Reach {
+    /// Opens the port, if no other agent has.
+    fn open(settings: &Settings) -> Result<Self, String> {
+        Ok(Self {
+            mux: settings.mux()?,
+            settings: settings.clone(),
+        })
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let (mux, settings) = (&self.mux, &self.settings);
+        let own = mux.addresses(&settings.interfaces);
+        let told = first_addresses(&own, &settings.hosts, mux.has(true), mux.has(false));
+        let mut all = candidates(&told, mux.port(), mux.tcp());
+        if let Some(server) = &settings.stun_server {
+            all.extend(reflexive(&told, mux.port(), &mux.outer.addresses(server)));
+        }
+        all
     }
 }
 
@@ -168,16 +229,19 @@ impl Stream {
 
 pub(super) mod imp {
     use super::{
-        Agent as AgentObject, Arc, IceSink, IceSrc, Mutex, Mux, OnceLock, Session,
+        Agent as AgentObject, Arc, IceSink, IceSrc, Mutex, OnceLock, Reach, Session, Settings,
         Stream as StreamObject, Transport as TransportObject, glib, vtable,
     };
     use gst::subclass::prelude::*;
+    use std::sync::atomic::AtomicBool;
 
     #[derive(Default)]
-    pub(crate) struct Agent {
-        pub(in crate::transport) mux: OnceLock<Arc<Mux>>,
+    pub struct Agent {
+        pub(in crate::transport) reach: OnceLock<Reach>,
         /// Kept until the agent goes: webrtcbin borrows them up to 1.26.9 (I2).
         pub(in crate::transport) streams: Mutex<Vec<StreamObject>>,
+        /// It is there to see what webrtcbin does with its reference.
+        pub(in crate::transport) is_trial: AtomicBool,
         pub(in crate::transport) on_candidate: Mutex<Option<vtable::OnCandidate>>,
     }
 
@@ -221,6 +285,14 @@ pub(super) mod imp {
         const NAME: &'static str = "SluiceIceTransport";
         type Type = TransportObject;
         type ParentType = gst_webrtc::WebRTCICETransport;
+    }
+
+    impl Agent {
+        /// Opens the port; once.
+        pub(super) fn open(&self, settings: &Settings) -> Result<&Reach, String> {
+            let reach = Reach::open(settings)?;
+            Ok(self.reach.get_or_init(|| reach))
+        }
     }
 
     impl ObjectImpl for Agent {

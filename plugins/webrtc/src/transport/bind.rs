@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
 
+use sluice_core::ice_lite::Interfaces;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// A key frame of a hundred viewers comes at once. The kernel gives less where `net.core.wmem_max` says so.
@@ -129,14 +130,25 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Gives the addresses at which this machine is reached: all of its own of these families, and loopback only where
-/// there is nothing else.
-pub(super) fn addresses(v4: bool, v6: bool) -> Vec<IpAddr> {
+/// Gives this machine's interfaces: a name and an address, and so on for each of its addresses.
+pub fn interfaces() -> Vec<(String, IpAddr)> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::error!(%error, "the network interfaces are not known");
         Vec::new()
     });
-    let all = interfaces.iter().map(if_addrs::Interface::ip);
+    let interfaces = interfaces.into_iter().map(|one| {
+        let ip = one.ip();
+        (one.name, ip)
+    });
+    interfaces.collect()
+}
+
+/// Gives the addresses at which this machine is reached: all of its own of these families that the filter lets through, and
+/// loopback only where there is nothing else.
+pub(super) fn addresses(v4: bool, v6: bool, told: &Interfaces) -> Vec<IpAddr> {
+    let interfaces = interfaces().into_iter();
+    let told = interfaces.filter(|(name, ip)| told.allows(name, *ip));
+    let all = told.map(|(_, ip)| ip);
     let all: Vec<IpAddr> = all
         .filter(|ip| if ip.is_ipv4() { v4 } else { v6 })
         .collect();

@@ -5,6 +5,7 @@ mod bind;
 mod elements;
 mod encrypt;
 mod mux;
+mod outer;
 mod receive;
 mod session;
 mod stats;
@@ -14,13 +15,16 @@ mod vtable;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub(crate) use agent::Agent;
+pub use agent::Agent;
+pub use bind::interfaces;
 pub(crate) use elements::SINK as ICE_SINK;
 pub(crate) use encrypt::take_over;
 use mux::Mux;
+use sluice_core::ice_lite::Interfaces;
 pub use stats::PortStatus;
 
 /// How sessions reach their viewers.
@@ -40,9 +44,11 @@ pub struct Transport {
     pub hosts: Vec<IpAddr>,
     /// Whether peers may come by TCP as well, on the port of the same number (RFC 6544).
     pub tcp: bool,
+    /// Which of this machine's addresses peers are told; with libnice, all.
+    pub interfaces: Interfaces,
 }
 
-/// Who does ICE for sessions in which we answer. Where we offer, or need a STUN or TURN server ourselves, libnice does.
+/// Who does ICE for sessions in which we answer. Where we offer, or need a TURN server ourselves, libnice does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ice {
     /// Our own agent, on one port for all.
@@ -105,14 +111,14 @@ impl FanOut {
 }
 
 /// Opens the one port of these settings now, instead of with the first session, so that who starts a gateway learns of
-/// a port that is taken. Does nothing with libnice.
+/// a port that is taken, and asks the STUN server where it is seen. Does nothing with libnice.
 ///
 /// # Errors
 ///
 /// A sentence that names the port.
 pub fn open(transport: &Transport) -> Result<(), String> {
     match transport.ice {
-        Ice::OnePort => Mux::of(&transport.udp_ports, transport.tcp).map(drop),
+        Ice::OnePort => transport.mux().map(drop),
         Ice::Libnice => Ok(()),
     }
 }
@@ -147,17 +153,25 @@ pub(crate) fn configured() -> Transport {
 
 impl Transport {
     /// Makes the agent of a session that answers; `None` where libnice does it. A peer that is a lite agent itself waits
-    /// for our checks, and for an outer address libnice asks the STUN server.
+    /// for our checks. Waits for a STUN server's first answer, for half a second at most.
     ///
     /// # Errors
     ///
     /// A sentence: the port is taken.
     pub(crate) fn agent(&self, peer_is_lite: bool) -> Result<Option<Agent>, String> {
-        if self.ice == Ice::Libnice || peer_is_lite || self.stun_server.is_some() {
+        if self.ice == Ice::Libnice || peer_is_lite {
             return Ok(None);
         }
+        Agent::new(self).map(Some)
+    }
+
+    /// Gives the port of these settings.
+    fn mux(&self) -> Result<Arc<Mux>, String> {
         let mux = Mux::of(&self.udp_ports, self.tcp)?;
-        Ok(Some(Agent::new(mux)))
+        if let Some(server) = &self.stun_server {
+            mux.outer.ask(&mux, server);
+        }
+        Ok(mux)
     }
 
     /// Lays an element's own properties over what is configured for all; all ports mean none in particular.
@@ -183,6 +197,7 @@ impl Default for Transport {
             turn_servers: Vec::new(),
             hosts: Vec::new(),
             tcp: false,
+            interfaces: Interfaces::default(),
         }
     }
 }

@@ -12,9 +12,10 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
-use sluice_core::ice_lite::{Datagram, Message, Place, Protocol, classify};
+use sluice_core::ice_lite::{Datagram, Interfaces, Message, Place, Protocol, classify};
 
 use super::bind;
+use super::outer::Outer;
 use super::receive;
 use super::session::Session;
 use super::stats::{Counters, PortStatus, count};
@@ -44,6 +45,7 @@ pub(crate) struct Mux {
     tcp: bool,
     pub(super) udp: Vec<Udp>,
     pub(super) counters: Counters,
+    pub(super) outer: Outer,
     sessions: Mutex<Sessions>,
 }
 
@@ -91,6 +93,7 @@ impl Mux {
             tcp,
             udp: udp.collect::<io::Result<_>>()?,
             counters: Counters::default(),
+            outer: Outer::default(),
             sessions: Mutex::default(),
         });
         receive::start(&mux, sockets.tcp)?;
@@ -121,10 +124,14 @@ impl Mux {
             .status((self.port, self.tcp), sessions, connections)
     }
 
-    /// Gives the addresses at which it is reached at this moment.
-    pub(super) fn addresses(&self) -> Vec<IpAddr> {
-        let has = |v4: bool| self.udp.iter().any(|udp| udp.v4 == v4);
-        bind::addresses(has(true), has(false))
+    /// Says whether it has a socket of IPv4, or else of IPv6.
+    pub(super) fn has(&self, v4: bool) -> bool {
+        self.udp.iter().any(|udp| udp.v4 == v4)
+    }
+
+    /// Gives the addresses at which it is reached at this moment, of those that peers are told.
+    pub(super) fn addresses(&self, told: &Interfaces) -> Vec<IpAddr> {
+        bind::addresses(self.has(true), self.has(false), told)
     }
 
     /// Lets checks to this user fragment reach a session.
@@ -226,6 +233,7 @@ impl Mux {
                 }
             }
             Some(Message::Response(response)) => match self.at(from) {
+                _ if self.outer.on_response(&response, from, now) => {}
                 Some(session) => session.on_response(&response, from, now),
                 None => count(&self.counters.strangers),
             },
@@ -242,11 +250,22 @@ impl Mux {
     }
 
     /// Moves the sessions' time on.
-    pub(super) fn on_time(&self, now: Instant) {
+    pub(super) fn on_time(self: &Arc<Self>, now: Instant) {
+        self.outer.on_time(self, now);
         let sessions: Vec<_> = self.sessions.lock().by_ufrag.values().cloned().collect();
         for session in sessions {
             session.on_time(now);
         }
+    }
+
+    /// Sends one datagram from whichever of our addresses leads there. Waits for a moment at most.
+    pub(super) fn send_from_anywhere(&self, remote: SocketAddr, packet: &[u8]) {
+        let place = Place {
+            protocol: Protocol::Udp,
+            remote,
+            local: None,
+        };
+        self.send(place, packet);
     }
 
     /// Sends one packet. Waits for a moment at most.

@@ -1,5 +1,6 @@
 //! One session's way through the port that all share.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use gst::glib;
 use parking_lot::Mutex;
 use sluice_core::ice_lite::{
-    Agent, Credentials, Event, Outcome, Place, Request, Response, Timeout,
+    Agent, Credentials, Event, Opening, Outcome, Place, Request, Response, Timeout,
 };
 
 use super::elements::IceSrc;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     agent: Mutex<Option<Agent>>,
     /// The peer's credentials, which webrtcbin says before it says ours (I9).
     theirs: Mutex<Option<Credentials>>,
+    /// What goes out so that a NAT lets the peer in.
+    opening: Mutex<Opening>,
     /// Where packets go to; none before the peer has chosen, and after consent is lost.
     path: Mutex<Option<Place>>,
     src: glib::WeakRef<IceSrc>,
@@ -46,6 +49,7 @@ impl Session {
             mux,
             agent: Mutex::new(None),
             theirs: Mutex::new(None),
+            opening: Mutex::default(),
             path: Mutex::new(None),
             src: glib::object::ObjectExt::downgrade(src),
             tell: Mutex::new(None),
@@ -172,8 +176,29 @@ impl Session {
         }
     }
 
+    /// Opens the way in for a peer that may come from there: a NAT before us may let in only those to whom we have sent
+    /// something. Does not wait.
+    pub(super) fn open_for(&self, place: SocketAddr) {
+        let now = Instant::now();
+        self.opening.lock().add(place, now);
+        self.open(now);
+    }
+
+    fn open(&self, now: Instant) {
+        let mut random = [0; 12];
+        if self.path.lock().is_some() || getrandom::fill(&mut random).is_err() {
+            return;
+        }
+        let due = self.opening.lock().handle_timeout(now, random);
+        let (places, packet) = due.unwrap_or_default();
+        for place in places {
+            self.mux.send_from_anywhere(place, &packet);
+        }
+    }
+
     /// Asks for consent where it is due.
     pub(super) fn on_time(&self, now: Instant) {
+        self.open(now);
         let timeout = {
             let mut agent = self.agent.lock();
             let Some(agent) = agent.as_mut() else { return };

@@ -10,6 +10,8 @@
 )]
 
 use std::ffi::{CStr, CString, c_char, c_uint};
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
 
 use gst::glib;
 use gst::glib::ffi::{GFALSE, GTRUE, gboolean, gpointer};
@@ -35,19 +37,29 @@ const OWNS_STREAMS: (u32, u32, u32, u32) = (1, 26, 10, 0);
 /// Since then `add_candidate` has a promise; before, that argument is whatever the register holds (I7).
 const PROMISES: (u32, u32, u32, u32) = (1, 24, 0, 0);
 
-/// Makes an element whose construct-only `ice-agent` is this one, and sees to its reference.
-pub(super) fn hand_over(
-    agent: &Agent,
-    build: impl FnOnce() -> Result<gst::Element, glib::BoolError>,
-) -> Result<gst::Element, glib::BoolError> {
-    let before = agent.ref_count();
-    let element = build()?;
-    if agent.ref_count() == before {
-        // webrtcbin (1.22 to 1.28.6) takes no reference, yet drops one when it is disposed of (I1).
-        // SAFETY: the object is alive, and the reference is webrtcbin's to drop.
-        unsafe { glib::gobject_ffi::g_object_ref(agent.as_ptr().cast()) };
-    }
-    Ok(element)
+/// Says whether webrtcbin takes a reference to its agent. From 1.22 to 1.28.6 it takes none, yet drops one when it is
+/// disposed of (I1). Tried once, with an agent of its own, so that it is right for each version to come.
+fn takes_reference() -> bool {
+    static TAKES: OnceLock<bool> = OnceLock::new();
+    *TAKES.get_or_init(|| {
+        let agent: Agent = glib::Object::new();
+        agent.imp().is_trial.store(true, Relaxed);
+        let before = agent.ref_count();
+        let built = gst::ElementFactory::make("webrtcbin")
+            .property("ice-agent", agent.upcast_ref::<gst_webrtc::WebRTCICE>())
+            .build();
+        let takes = agent.ref_count() > before;
+        if built.is_ok() && !takes {
+            give_reference(&agent);
+        }
+        takes
+    })
+}
+
+/// Adds the reference that webrtcbin drops.
+fn give_reference(agent: &Agent) {
+    // SAFETY: the object is alive, and the reference is webrtcbin's to drop.
+    unsafe { glib::gobject_ffi::g_object_ref(agent.as_ptr().cast()) };
 }
 
 /// Fills in the public members that subclasses own.
@@ -187,13 +199,20 @@ unsafe extern "C" fn gather_candidates(
     GTRUE
 }
 
-/// We answer checks and go to no candidate (I24).
 unsafe extern "C" fn add_candidate(
-    _: *mut ffi::GstWebRTCICE,
-    _: *mut ffi::GstWebRTCICEStream,
-    _: *const c_char,
+    ice: *mut ffi::GstWebRTCICE,
+    raw: *mut ffi::GstWebRTCICEStream,
+    candidate: *const c_char,
     promise: *mut gst::ffi::GstPromise,
 ) {
+    // No text is the end of candidates.
+    if !candidate.is_null() {
+        // SAFETY: an agent and a stream of ours, and a C text.
+        let (agent, stream, text) = unsafe { (agent(ice), stream(raw), CStr::from_ptr(candidate)) };
+        if let Ok(text) = text.to_str() {
+            agent.on_candidate(&stream, text);
+        }
+    }
     if gst::version() >= PROMISES && !promise.is_null() {
         // SAFETY: a promise that webrtcbin keeps; no reply structure.
         unsafe { gst::ffi::gst_promise_reply(promise, std::ptr::null_mut()) };
@@ -246,7 +265,12 @@ unsafe extern "C" fn set_on_ice_candidate(
         callback,
         data: data as usize,
     });
-    *agent.imp().on_candidate.lock() = told;
+    let is_new = told.is_some();
+    let before = std::mem::replace(&mut *agent.imp().on_candidate.lock(), told);
+    // webrtcbin calls this while it is constructed, once: from then on the agent is its own (I9).
+    if is_new && before.is_none() && !agent.imp().is_trial.load(Relaxed) && !takes_reference() {
+        give_reference(&agent);
+    }
 }
 
 unsafe extern "C" fn close(ice: *mut ffi::GstWebRTCICE, promise: *mut gst::ffi::GstPromise) {
