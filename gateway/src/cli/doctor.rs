@@ -9,17 +9,19 @@ use serde_json::{Value, json};
 use sluice_core::record::Reason;
 use sluice_core::record::moment::rfc3339;
 
-use super::run;
+use super::{reach, run};
 use crate::config::Config;
 use crate::control;
 use crate::recordings::{self, Archive, Going, Recording, upload};
 
 /// How it stands with one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
+    /// As it should be.
     Good,
     /// Somebody should know it; Sluice starts all the same.
     Note,
+    /// It does not work as it is.
     Wrong,
 }
 
@@ -35,16 +37,17 @@ impl State {
 
 /// One thing that was looked at.
 #[derive(Debug)]
-struct Finding {
-    about: &'static str,
-    state: State,
-    says: String,
+pub(super) struct Finding {
+    pub(super) about: &'static str,
+    pub(super) state: State,
+    pub(super) says: String,
 }
 
 /// Looks at everything, and prints it. The exit code is 1 if something is wrong.
 pub(super) fn examine(config: &Config, as_json: bool) -> ExitCode {
     let mut findings = vec![elements(config)];
     findings.extend(ports(config));
+    findings.extend(reach::findings(&config.transport));
     findings.extend(folders(config));
     findings.extend(uploads(config));
     let going = going(config);

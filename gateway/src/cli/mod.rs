@@ -15,6 +15,7 @@ use crate::observe::{self, LogFormat, LogLevel};
 
 mod doctor;
 mod encoders;
+mod reach;
 mod run;
 
 /// The command's exit code for wrong use and wrong config.

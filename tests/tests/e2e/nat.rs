@@ -8,6 +8,7 @@ use sluice_tests::gateway::{Gateway, GatewayOptions, media_port};
 use sluice_tests::http::Client;
 use sluice_tests::netns::Netns;
 use sluice_tests::proc::udp_ports;
+use sluice_tests::process::our_binary;
 use sluice_tests::turn::TurnServer;
 
 use crate::browsers::smooth;
@@ -247,4 +248,43 @@ fn a_gateway_behind_nat_is_reached_at_its_one_port_as_a_stun_server_sees_it() {
 
     let ports = udp_ports(gateway.process().pid());
     assert_eq!(ports.len(), 1, "{ports:?}");
+}
+
+#[test]
+fn the_doctor_says_where_this_machine_is_seen_and_that_udp_is_blocked() {
+    let (internet, garage) = (Netns::new(), Netns::new());
+    internet.forward();
+    garage.forward();
+    let (server_side, stun_side) = (Netns::new(), Netns::new());
+    let outside = internet.plug(&garage);
+    let stun = internet.plug(&stun_side);
+    garage.hide();
+    garage.plug(&server_side);
+    let turn = TurnServer::start(&stun_side, stun, SECRET);
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("sluice.yaml");
+    let text = format!(
+        "webrtc: {{ice_servers: [{{url: '{}'}}]}}\npaths: {{cam: {{source: 'test:'}}}}\n",
+        turn.stun_url()
+    );
+    std::fs::write(&file, text).expect("a config file");
+    let says = || {
+        let mut doctor = server_side.command(our_binary("sluice"));
+        let output = doctor.arg("doctor").arg(&file).output().expect("it runs");
+        String::from_utf8(output.stdout).expect("words")
+    };
+
+    let said = says();
+    let seen = format!("good   reach: From outside this machine is seen at {outside}");
+    assert!(said.contains(&seen), "{said}");
+    assert!(
+        said.contains("note   reach: Media go by UDP alone"),
+        "{said}"
+    );
+    garage.block("meta l4proto udp");
+    let said = says();
+    assert!(
+        said.contains("does not answer over UDP within 3 s"),
+        "{said}"
+    );
 }
