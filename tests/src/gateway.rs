@@ -127,8 +127,14 @@ impl GatewayOptions {
         let record = self.recordings.as_ref().map_or_else(String::new, |folder| {
             format!("record: {{dir: {}{}}}\n", folder.display(), self.record)
         });
+        // A test machine is small and does much else: viewers are refused where that is the test.
+        let limits = ["max_cpu", "max_send_delay"].iter();
+        let unlimited: String = limits
+            .filter(|key| !self.webrtc.contains(**key))
+            .map(|key| format!("  {key}: off\n"))
+            .collect();
         format!(
-            "listen: \":0\"\n{top}\n{record}webrtc:\n  udp: \":{base}\"\n  udp_range: {range}\n{}paths:\n{}",
+            "listen: \":0\"\n{top}\n{record}webrtc:\n  udp: \":{base}\"\n  udp_range: {range}\n{unlimited}{}paths:\n{}",
             self.webrtc, self.paths
         )
     }

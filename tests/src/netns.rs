@@ -202,6 +202,14 @@ impl Netns {
         run(self.command("nft").arg(rules));
     }
 
+    /// Lets no UDP out, as some firewalls of companies do.
+    pub fn send_no_udp(&self) {
+        let rules = "add table inet sluicemute; \
+                     add chain inet sluicemute out { type filter hook output priority 0; }; \
+                     add rule inet sluicemute out meta l4proto udp drop";
+        run(self.command("nft").arg(rules));
+    }
+
     /// Counts UDP packets that leave towards this port, from now on.
     pub fn count_udp_to(&self, port: u16) -> Counter {
         let rules = format!(

@@ -139,6 +139,8 @@ async fn supervise(config: &Config) -> ExitCode {
     if let Err(sentence) = open_media_port(config) {
         return super::fail(WENT_WRONG, &sentence);
     }
+    gstsluicewebrtc::pace(config.pacing);
+    gstsluicewebrtc::refuse_above(config.watermarks);
     learn_encoders(config);
     let supervisor = Supervisor::start(config);
     let patience = config

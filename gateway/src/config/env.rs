@@ -75,6 +75,9 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "RECORD_KEEP_FREE" => set(&mut raw.record.keep_free, entry),
             "TRANSCODES" => set(&mut raw.transcodes, entry),
             _ if key.starts_with("RECORD_UPLOAD_") => set_upload(raw, key, entry),
+            "WEBRTC_PACING" => set(&mut raw.webrtc.pacing, entry),
+            "WEBRTC_MAX_CPU" => set(&mut raw.webrtc.max_cpu, entry),
+            "WEBRTC_MAX_SEND_DELAY" => set(&mut raw.webrtc.max_send_delay, entry),
             "WEBRTC_TCP" => set(&mut raw.webrtc.tcp, entry),
             "WEBRTC_HOSTS" => {
                 raw.webrtc.hosts = Some(split(&entry));

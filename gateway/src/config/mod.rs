@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use sluice_core::IceSource;
 use sluice_core::id::RouteId;
 use sluice_core::record::Retention;
+use sluice_core::{IceSource, Watermarks};
 use sluice_pipelines::{Slots, TransportSpec};
 
 mod access;
@@ -13,6 +14,7 @@ mod env;
 mod error;
 mod forward;
 mod later;
+mod overload;
 mod path;
 mod publisher;
 mod raw;
@@ -64,6 +66,10 @@ pub struct Config {
     pub ice_servers: Vec<IceSource>,
     /// How media gets here.
     pub transport: TransportSpec,
+    /// Over which time a large frame is sent to a viewer; zero: at once.
+    pub pacing: Duration,
+    /// Above which load further viewers are refused.
+    pub watermarks: Watermarks,
     /// What is kept of all recordings together.
     pub keep: Retention,
     /// How many streams are transcoded at a time.
@@ -156,6 +162,8 @@ impl Config {
             access,
             ice_servers: Vec::new(),
             transport,
+            pacing: overload::PACING,
+            watermarks: Watermarks::default(),
             keep: Retention::default(),
             transcodes: path.spec.transcode.slots.clone(),
             recordings: record::folder(&raw_record::RawRecordings::default(), &mut Vec::new()),
@@ -187,6 +195,8 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
     let mut transport = transport::convert(&raw.webrtc, errors);
     transport.stun_server = stun_server(&ice_servers);
+    let pacing = overload::pacing(&raw.webrtc, errors);
+    let watermarks = overload::convert(&raw.webrtc, errors);
     let transcodes = transcode::slots(&raw.transcodes, errors);
     only_for_paths(&raw.defaults, errors);
     let recordings = record::folder(&raw.record, errors);
@@ -219,6 +229,8 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         access,
         ice_servers,
         transport,
+        pacing,
+        watermarks,
         keep,
         transcodes,
         recordings,

@@ -65,6 +65,9 @@ pub(super) struct RawWebrtc {
     pub(super) fan_out: Text,
     pub(super) hosts: Option<RawList>,
     pub(super) interfaces: Option<RawList>,
+    pub(super) pacing: Text,
+    pub(super) max_cpu: Text,
+    pub(super) max_send_delay: Text,
     pub(super) ice_servers: Vec<Entry<RawIceServer>>,
 }
 

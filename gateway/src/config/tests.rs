@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use gstsluicewebrtc::Ice;
+use sluice_core::Watermarks;
 use sluice_core::id::RouteId;
 use sluice_core::{Codec, Policy, Transcode};
 use sluice_pipelines::{RtspTransport, SecondPublisher};
@@ -89,6 +90,27 @@ fn hosts_and_tcp_reach_every_path() {
         assert!(transport.tcp);
         assert_eq!(transport.hosts, hosts);
     }
+}
+
+#[test]
+fn the_watermarks_of_load_are_set_and_turned_off() {
+    let watermarks =
+        |keys: &str| parse(&format!("webrtc: {{{keys}}}\n{DOOR}")).map(|c| c.watermarks);
+    assert_eq!(watermarks("").unwrap(), Watermarks::default());
+    let set = watermarks("max_cpu: 75%, max_send_delay: 200ms").unwrap();
+    assert_eq!(set.cpu_percent, Some(75));
+    assert_eq!(set.send_delay, Some(Duration::from_millis(200)));
+    let off = watermarks("max_cpu: off, max_send_delay: off").unwrap();
+    assert_eq!(off, Watermarks::OFF);
+}
+
+#[test]
+fn large_frames_are_spread_over_20_ms_unless_something_is_said() {
+    let pacing = |keys: &str| parse(&format!("webrtc: {{{keys}}}\n{DOOR}")).map(|c| c.pacing);
+    assert_eq!(pacing("").unwrap(), Duration::from_millis(20));
+    assert_eq!(pacing("pacing: 50ms").unwrap(), Duration::from_millis(50));
+    assert_eq!(pacing("pacing: off").unwrap(), Duration::ZERO);
+    assert!(pacing("pacing: 1s").is_err());
 }
 
 #[test]
@@ -246,6 +268,14 @@ fn wrong_transports_are_refused_as_well() {
                 "`webrtc.transport: udp`",
                 "write one-port",
             ],
+        ),
+        (
+            "webrtc: {max_cpu: 90}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["sluice.yaml:1:", "`webrtc.max_cpu: 90`", "1% to 100%"],
+        ),
+        (
+            "webrtc: {max_send_delay: 5ms}\npaths: {a: {source: 'rtsp://h/1'}}",
+            &["`webrtc.max_send_delay: 5ms`", "write 10ms to 60s, or off"],
         ),
         (
             "webrtc: {tcp: ':8189'}\npaths: {a: {source: 'rtsp://h/1'}}",

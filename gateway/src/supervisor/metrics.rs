@@ -1,6 +1,6 @@
 //! What `/metrics` says of the paths.
 
-use gstsluicewebrtc::PortStatus;
+use gstsluicewebrtc::{Load, PortStatus};
 use sluice_pipelines::{RecordStatus, RenditionStatus, Slots};
 
 /// A metric's name, its type, and what it means.
@@ -16,6 +16,26 @@ pub struct Metric {
 
 /// Every metric, in the order in which they are written.
 pub const METRICS: &[Metric] = &[
+    Metric {
+        name: "sluice_cpu_percent",
+        kind: "gauge",
+        help: "What Sluice takes of the processors that it may use, in the latest second in which a path ran.",
+    },
+    Metric {
+        name: "sluice_send_delay_milliseconds",
+        kind: "gauge",
+        help: "The longest that a frame took to its last viewer, in the latest second in which a path ran.",
+    },
+    Metric {
+        name: "sluice_refusing_viewers",
+        kind: "gauge",
+        help: "1 while further viewers are refused, by cause: cpu or send_delay.",
+    },
+    Metric {
+        name: "sluice_refused_viewers_total",
+        kind: "counter",
+        help: "Viewers refused since Sluice started because there was too much to do.",
+    },
     Metric {
         name: "sluice_recording_state",
         kind: "gauge",
@@ -147,6 +167,28 @@ pub struct Figure {
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: u64,
+}
+
+/// Gives the figures of how much there is to do.
+pub(super) fn of_load(load: &Load) -> Vec<Figure> {
+    let figure = |name, labels, value| Figure {
+        name,
+        labels,
+        value,
+    };
+    let delay = u64::try_from(load.send_delay.as_millis()).unwrap_or(u64::MAX);
+    let cpu = load.cpu_percent.map(u64::from);
+    let mut figures = vec![
+        figure("sluice_send_delay_milliseconds", Vec::new(), delay),
+        figure("sluice_refused_viewers_total", Vec::new(), load.refused),
+    ];
+    figures.extend(cpu.map(|cpu| figure("sluice_cpu_percent", Vec::new(), cpu)));
+    figures.extend(["cpu", "send_delay"].map(|cause| {
+        let labels = vec![("cause", cause.to_owned())];
+        let refusing = u64::from(load.refusing == Some(cause));
+        figure("sluice_refusing_viewers", labels, refusing)
+    }));
+    figures
 }
 
 /// Gives the figures of the machine's places for renditions.

@@ -135,12 +135,14 @@ impl Paths {
             let figures: Vec<_> = recorder.into_iter().flatten().chain(renditions).collect();
             figures
         };
-        let of_machine = metrics::of_slots(&self.transcodes);
+        let of_load = metrics::of_load(&gstsluicewebrtc::load());
+        let of_slots = metrics::of_slots(&self.transcodes);
         let ports = gstsluicewebrtc::ports();
         let of_ports = ports.iter().flat_map(metrics::of_port);
         let of_paths = self.handles.iter().flat_map(of_path);
-        of_machine
+        of_load
             .into_iter()
+            .chain(of_slots)
             .chain(of_ports)
             .chain(of_paths)
             .collect()

@@ -8,6 +8,7 @@ mod actions;
 mod fanout;
 pub mod http;
 mod listen;
+mod load;
 mod own_server;
 mod packetize;
 mod peer;
@@ -27,6 +28,7 @@ mod transport;
 mod viewers;
 mod worker;
 
+pub use load::{Load, load, refuse_above};
 pub use peer::{Signal, Signals};
 pub use publishers::{PublishedLayer, PublisherInfo, Publishers};
 pub use pull::WhepSrc;
@@ -36,7 +38,7 @@ pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{
     Agent as IceAgent, FanOut, Ice, PortStatus, Transport, TurnServer, configure, interfaces,
-    open as open_port, ports,
+    open as open_port, pace, ports,
 };
 pub use viewers::{Chosen, Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 

@@ -40,6 +40,7 @@ fn tick() {
             crate::fanout::look(now);
             crate::session::look(now);
             crate::publish::look(now);
+            crate::load::look(now);
         });
         *running = crate::fanout::is_watched() || crate::publish::is_watched();
     }

@@ -81,8 +81,13 @@ pub struct ViewerInfo {
     pub lists_encrypted: u64,
     /// Packets that the viewer asked for again.
     pub nacks: u64,
+    /// Packets that were sent again out of what is kept for all viewers together: as many as it asked for, nearly; none where
+    /// webrtcbin sends them again.
+    pub packets_again: u64,
     /// Key frames that the viewer asked for.
     pub plis: u64,
+    /// Frames that were left out because its TCP connection had no room, each time up to the next key frame.
+    pub frames_left_out: u64,
     /// Whether its network is too slow for the stream, by its own estimate (REMB), so that it gets key frames and sound.
     pub key_frames_only: bool,
     /// Round trip, by the viewer's reports.

@@ -18,6 +18,8 @@ mod faults;
 mod hostile;
 mod nat;
 mod network;
+mod overload;
+mod pacing;
 mod peers;
 mod presets;
 mod publish;

@@ -127,9 +127,46 @@ fn each_way_of_sending_plays_and_shows_which_it_is() {
         let counted = |name: &str| shown[name].as_u64().is_some_and(|n| n > 20);
         assert_eq!(counted("lists_around_fec"), lists, "{line}: {shown:#}");
         assert_eq!(counted("lists_encrypted"), ours, "{line}: {shown:#}");
+        // With all short ways, one history answers for all viewers.
+        let again = shown["packets_again"].as_u64().is_some_and(|n| n > 0);
+        assert_eq!(
+            again,
+            line.contains("auto") || line.contains("libnice"),
+            "{line}: {shown:#}"
+        );
         let ports = udp_ports(gateway.process().pid());
         assert_eq!(ports.len() == 1, one_port, "{line}: {ports:?}");
         drop(publisher);
+    }
+}
+
+// What is lost here is the viewer's own choice, so that both have the same network.
+#[test]
+fn one_history_for_all_repairs_as_much_as_webrtcbin_does_for_each() {
+    let percents = [1.0, 4.0, 10.0];
+    let whole = ["fan_out: auto", "fan_out: plain"].map(|line| {
+        let gateway = conformance::started(&conformance::options().webrtc(line));
+        let viewers = Viewers::new();
+        let lossy = |drop_percent| ViewerOptions {
+            drop_percent,
+            ..ViewerOptions::default()
+        };
+        let watching = percents.map(|percent| viewers.watch(&gateway.whep("cam"), lossy(percent)));
+        // They watch at the same time.
+        watching[0].wait_frames(300, secs(30));
+        watching.map(|viewer| {
+            let counts = viewer.counts();
+            assert!(counts.dropped_here > 10, "{counts:?}");
+            let came = counts.video.expected - counts.video.lost;
+            println!(
+                "{line}: {:?}, {} dropped",
+                counts.video, counts.dropped_here
+            );
+            came as f64 / counts.video.expected as f64
+        })
+    });
+    for ((percent, ours), theirs) in percents.iter().zip(whole[0]).zip(whole[1]) {
+        assert!(ours >= theirs - 0.01, "at {percent} %: {ours} and {theirs}");
     }
 }
 

@@ -14,6 +14,8 @@ const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
 /// draft-holmer-rmcat-transport-wide-cc-extensions-01, 3.1.
 const TRANSPORT_WIDE: u8 = 15;
+/// RFC 4585, 6.2.1.
+const NACK: u8 = 1;
 /// RFC 5104, 4.3.1.
 const FULL_INTRA_REQUEST: u8 = 4;
 /// Feedback of the application's layer, of which REMB is one (draft-alvestrand-rmcat-remb-03, 2.2).
@@ -30,6 +32,8 @@ const SSRC: usize = 4;
 const FEEDBACK_HEAD: usize = 8;
 /// One request for a key frame: the stream, a number, and 24 bits of nothing.
 const REQUEST: usize = 8;
+/// More lost packets than one datagram asks for in earnest: more than a second of a fast stream.
+const MOST_LOST: usize = 2048;
 /// From 1900 to 1970, in seconds.
 const NTP_EPOCH: u64 = 2_208_988_800;
 
@@ -92,6 +96,8 @@ pub struct Said {
     pub blocks: Vec<ReportBlock>,
     /// The streams of which key frames are asked for by FIR. Those by PLI are GStreamer's to hear.
     pub key_frames: Vec<u32>,
+    /// Packets that were lost: the stream, and their sequence numbers. GStreamer hears of them as well.
+    pub lost: Vec<(u32, Vec<u16>)>,
     /// What the peer's network carries, by its latest REMB, in bits per second.
     pub estimate: Option<u64>,
     /// What GStreamer may see of it; `None` is all.
@@ -142,6 +148,9 @@ pub fn read(mut bytes: &[u8]) -> Result<Said, RtcpError> {
                 said.key_frames.extend(requests(&packet)?);
             }
             (kind, count) => {
+                if (kind, count) == (TRANSPORT_FEEDBACK, NACK) {
+                    said.lost.extend(lost(&packet));
+                }
                 if (kind, count) == (PAYLOAD_FEEDBACK, APPLICATION) {
                     said.estimate = estimate(&packet).or(said.estimate);
                 }
@@ -179,6 +188,26 @@ fn requests(packet: &Packet<'_>) -> Result<Vec<u32>, RtcpError> {
         .iter()
         .map(|[a, b, c, d, ..]| u32::from_be_bytes([*a, *b, *c, *d]));
     Ok(streams.collect())
+}
+
+/// Gives the stream of a generic NACK, and the packets that are asked for (RFC 4585, 6.2.1). Half an entry is none.
+fn lost(packet: &Packet<'_>) -> Option<(u32, Vec<u16>)> {
+    let (head, entries) = packet.body.split_at_checked(FEEDBACK_HEAD)?;
+    let [.., a, b, c, d] = *head else {
+        return None;
+    };
+    let mut numbers = Vec::new();
+    for [first, second, high, low] in entries.as_chunks::<4>().0 {
+        let first = u16::from_be_bytes([*first, *second]);
+        let following = u16::from_be_bytes([*high, *low]);
+        numbers.push(first);
+        let bits = (0..16_u16).filter(|bit| following >> bit & 1 == 1);
+        numbers.extend(bits.map(|bit| first.wrapping_add(bit + 1)));
+        if numbers.len() >= MOST_LOST {
+            break;
+        }
+    }
+    Some((u32::from_be_bytes([a, b, c, d]), numbers))
 }
 
 /// Gives the bitrate of a REMB; `None` if it is another message, or half of one. More than 64 bits can hold is all that

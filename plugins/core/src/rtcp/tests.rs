@@ -231,3 +231,18 @@ fn a_remb_says_what_the_network_carries_and_half_of_one_nothing() {
     .concat();
     assert_eq!(read(&compound).unwrap().estimate, Some(2));
 }
+
+#[test]
+fn a_nack_names_the_lost_packets_across_the_wrap_and_goes_on_to_gstreamer() {
+    let nack = packet(205, 1, &[1, 7, 0xfffe_0005, 0x0010_0000]);
+    let said = read(&[receiver_report(1), nack].concat()).unwrap();
+    assert_eq!(said.lost, [(7, vec![0xfffe, 0xffff, 1, 0x10])]);
+    assert_eq!(said.rest, None);
+    // However many are named.
+    let mut words = vec![1, 7];
+    words.extend([0xffff; 300]);
+    let said = read(&packet(205, 1, &words)).unwrap();
+    assert!(said.lost[0].1.len() < 2048 + 17);
+    // Another message of the transport.
+    assert_eq!(read(&packet(205, 3, &[1, 7, 1])).unwrap().lost, []);
+}

@@ -7,6 +7,7 @@ pub mod fragment;
 pub mod invitation;
 pub(crate) mod lines;
 pub mod offer;
+mod repair;
 mod restart;
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,5 @@ pub use invitation::{Part, Reply};
 pub use offer::{
     Direction, Offer, OfferError, OfferedCodec, OfferedLayer, OfferedMedia, Role, Setup,
 };
+pub use repair::{Repair, with_repairs};
 pub use restart::renewed;

@@ -63,12 +63,8 @@ pub(crate) fn packets_for(frame: &Frame, class: &Class, moment: Moment) -> gst::
                 moment.left_out,
                 &extension,
             );
-            let mut buffer = gst::Buffer::new();
+            let mut buffer = buffer(header, packet);
             if let Some(buffer) = buffer.get_mut() {
-                buffer.append_memory(gst::Memory::from_slice(header));
-                for memory in packet.payload.iter_memories_owned() {
-                    buffer.append_memory(memory);
-                }
                 buffer.set_pts(pts);
                 if packet.marker {
                     buffer.set_flags(gst::BufferFlags::MARKER);
@@ -83,6 +79,48 @@ pub(crate) fn packets_for(frame: &Frame, class: &Class, moment: Moment) -> gst::
     list
 }
 
+/// How the packets of a stream look that are sent again (RFC 4588).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Again {
+    pub(crate) payload_type: u8,
+    pub(crate) ssrc: u32,
+}
+
+/// Builds the packet of `frame` at `index` again, numbered `sequence` among all that this viewer was sent again. `None`
+/// if the frame has no such packet.
+pub(super) fn packet_again(
+    frame: &Frame,
+    index: usize,
+    class: &Class,
+    again: Again,
+    sequence: u16,
+    moment: Moment,
+) -> Option<gst::Buffer> {
+    let packet = frame.packets.get(index)?;
+    let shift = ticks(moment.at.saturating_sub(frame.at), moment.clock_rate);
+    let repeat = Packet {
+        sequence,
+        ssrc: again.ssrc,
+        ..packet.clone()
+    };
+    let mut header = header(&repeat, again.payload_type, shift, 0, &class.extension());
+    // The number that it had, in front of the payload (RFC 4588, 4).
+    header.extend(packet.sequence.wrapping_sub(moment.left_out).to_be_bytes());
+    // Without a time, so that nothing waits with it.
+    Some(buffer(header, packet))
+}
+
+fn buffer(header: Vec<u8>, packet: &Packet) -> gst::Buffer {
+    let mut buffer = gst::Buffer::new();
+    if let Some(buffer) = buffer.get_mut() {
+        buffer.append_memory(gst::Memory::from_slice(header));
+        for memory in packet.payload.iter_memories_owned() {
+            buffer.append_memory(memory);
+        }
+    }
+    buffer
+}
+
 fn header(
     packet: &Packet,
     payload_type: u8,
@@ -91,7 +129,7 @@ fn header(
     extension: &[u8],
 ) -> Vec<u8> {
     let sequence = packet.sequence.wrapping_sub(left_out);
-    let mut header = Vec::with_capacity(12 + extension.len());
+    let mut header = Vec::with_capacity(14 + extension.len());
     header.push(0x80 | if extension.is_empty() { 0 } else { 0x10 });
     header.push(payload_type & 0x7f | u8::from(packet.marker) << 7);
     header.extend(sequence.to_be_bytes());
@@ -204,6 +242,29 @@ mod tests {
         let list = packets_for(&frame(), &class(None), moment);
         assert_eq!(bytes(&list, 0)[2..4], 1u16.to_be_bytes());
         assert_eq!(bytes(&list, 1)[2..4], 2u16.to_be_bytes());
+    }
+
+    #[test]
+    fn a_packet_that_is_sent_again_names_the_one_that_it_was() {
+        gst::init().unwrap();
+        let moment = Moment {
+            at: Duration::from_secs(6),
+            clock_rate: 90_000,
+            left_out: 2,
+        };
+        let again = Again {
+            payload_type: 103,
+            ssrc: 0x0102_0305,
+        };
+        let again = |index| packet_again(&frame(), index, &class(None), again, 9, moment);
+        let buffer = again(1).unwrap();
+        let bytes = buffer.map_readable().unwrap().to_vec();
+        let mut expected = b"\x80\xe7\x00\x09\x00\x01\x5f\x8f\x01\x02\x03\x05".to_vec();
+        // It was 0, less the two that were left out.
+        expected.extend(b"\xff\xfepayload");
+        assert_eq!(bytes, expected);
+        assert_eq!(buffer.pts(), None);
+        assert!(again(2).is_none());
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! A viewer as the fan-out sees it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sluice_core::{Outgoing, SessionId};
 
-use super::headers::Class;
+use super::headers::{Again, Class};
 
 /// One track on its way to one viewer.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Lane {
     pub(crate) sent: Passed,
     /// How its packets look.
     pub(crate) class: Class,
+    /// How they look when we send them again; `None` where webrtcbin does, or nobody.
+    pub(crate) again: Option<Again>,
     /// The sink pad of the viewer's webrtcbin.
     pub(crate) pad: gst::Pad,
 }
@@ -107,7 +109,20 @@ pub(crate) struct Member {
     evicted: AtomicBool,
     /// Whether it is sent key frames alone.
     thinned: AtomicBool,
+    /// Set by its transport when its connection (TCP) had no room for packets.
+    choked: OnceLock<Arc<AtomicBool>>,
+    /// Frames that were left out for that.
+    left_out: AtomicU64,
+    /// Packets that it wants again: the lane, and the sequence number.
+    lost: Mutex<Vec<(usize, u16)>>,
+    /// Where packets leave that are sent again.
+    exit: OnceLock<gst::Pad>,
+    /// Packets that were sent again.
+    again: AtomicU64,
 }
+
+/// Packets that a viewer may wait for at a time; what is more was lost for good.
+const MOST_LOST: usize = 1024;
 
 impl Member {
     /// Makes a viewer that is in no fan-out yet.
@@ -118,6 +133,11 @@ impl Member {
             sent: Sent::default(),
             evicted: AtomicBool::new(false),
             thinned: AtomicBool::new(false),
+            choked: OnceLock::new(),
+            left_out: AtomicU64::new(0),
+            lost: Mutex::default(),
+            exit: OnceLock::new(),
+            again: AtomicU64::new(0),
         })
     }
 
@@ -140,6 +160,62 @@ impl Member {
     /// Says whether it is sent key frames alone.
     pub(crate) fn is_thinned(&self) -> bool {
         self.thinned.load(Relaxed)
+    }
+
+    /// Sets where its transport says that its connection had no room for packets. Only the first call counts.
+    pub(crate) fn watch_choke(&self, choked: Arc<AtomicBool>) {
+        let _known = self.choked.set(choked);
+    }
+
+    /// Says whether its connection had no room for packets since it was asked last.
+    pub(super) fn take_choke(&self) -> bool {
+        // Read first: nearly always it is not set, and a read keeps the line shared.
+        let choked = self.choked.get();
+        choked.is_some_and(|choked| choked.load(Relaxed) && choked.swap(false, Relaxed))
+    }
+
+    /// Counts a frame that was left out for it.
+    pub(super) fn count_left_out(&self, frames: usize) {
+        self.left_out.fetch_add(frames as u64, Relaxed);
+    }
+
+    /// Gives the frames that were left out because its connection had no room.
+    pub(crate) fn frames_left_out(&self) -> u64 {
+        self.left_out.load(Relaxed)
+    }
+
+    /// Sets where packets leave that are sent again. Only the first call counts.
+    pub(crate) fn set_exit(&self, exit: gst::Pad) {
+        let _known = self.exit.set(exit);
+    }
+
+    /// Gives where packets leave that are sent again.
+    pub(super) fn exit(&self) -> Option<&gst::Pad> {
+        self.exit.get()
+    }
+
+    /// Takes note of packets that the viewer has lost; `true` if the fan-out does not know that there are any.
+    pub(super) fn ask_again(&self, lane: usize, sequences: &[u16]) -> bool {
+        let mut lost = self.lost.lock();
+        let first = lost.is_empty();
+        let room = MOST_LOST.saturating_sub(lost.len());
+        lost.extend(sequences.iter().take(room).map(|number| (lane, *number)));
+        first && !lost.is_empty()
+    }
+
+    /// Gives the packets that the viewer has lost.
+    pub(super) fn take_lost(&self) -> Vec<(usize, u16)> {
+        std::mem::take(&mut *self.lost.lock())
+    }
+
+    /// Counts packets that were sent again.
+    pub(super) fn count_again(&self, packets: usize) {
+        self.again.fetch_add(packets as u64, Relaxed);
+    }
+
+    /// Gives the packets that were sent again.
+    pub(crate) fn packets_again(&self) -> u64 {
+        self.again.load(Relaxed)
     }
 
     /// Says whether `evict` was called.

@@ -5,10 +5,13 @@
 //! because a push into a webrtcbin that is not connected blocks. A push that lasts too long is cut off by
 //! the watchdog, which evicts that viewer.
 
+mod delay;
 mod headers;
 mod lane;
+mod lists;
 mod member;
 mod queue;
+mod resend;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -20,7 +23,8 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use sluice_core::{GroupLimits, SessionId};
 
-pub(crate) use headers::Class;
+pub(crate) use delay::take as take_delay;
+pub(crate) use headers::{Again, Class};
 pub(crate) use member::{Lane, Member, Passed};
 use queue::{Item, Queue};
 use watchdog::Pushing;
@@ -81,6 +85,13 @@ impl FanOut {
     /// Takes a viewer out, once the frames before are with it.
     pub(crate) fn leave(&self, member: &Member) {
         self.queue.push(Item::Leave(member.id.clone()));
+    }
+
+    /// Sends packets of one of a viewer's lanes again, as far as they are still there and its allowance goes. Never blocks.
+    pub(crate) fn resend(&self, member: &Arc<Member>, lane: usize, sequences: &[u16]) {
+        if member.ask_again(lane, sequences) {
+            self.queue.push(Item::Resend(member.id.clone()));
+        }
     }
 
     /// Passes on a viewer's wish for a key frame.

@@ -16,14 +16,16 @@ const FRAMES: usize = 320;
 
 /// What the fan-out thread is told.
 pub(super) enum Item {
-    /// A frame for all.
-    Frame(Arc<Frame>),
+    /// A frame for all, and since when it waits.
+    Frame(Arc<Frame>, Instant),
     /// A viewer who is connected and verified.
     Join(Arc<Member>),
     /// A viewer who is gone.
     Leave(SessionId),
     /// A viewer asked for a key frame of a track.
     WantKeyFrame(usize, SessionId),
+    /// A viewer has lost packets; which, its member says.
+    Resend(SessionId),
     /// A track's codec changed: its cached group is of no use.
     Forget(usize),
 }
@@ -61,7 +63,7 @@ impl Queue {
         }
         let overflow = state.frames >= FRAMES;
         if overflow {
-            let of_track = |item: &Item| matches!(item, Item::Frame(f) if f.track == track);
+            let of_track = |item: &Item| matches!(item, Item::Frame(f, _) if f.track == track);
             let before = state.items.len();
             state.items.retain(|item| !of_track(item));
             state.frames -= before - state.items.len();
@@ -72,7 +74,9 @@ impl Queue {
             frame.gap = true;
         }
         state.frames += 1;
-        state.items.push_back(Item::Frame(Arc::new(frame)));
+        state
+            .items
+            .push_back(Item::Frame(Arc::new(frame), Instant::now()));
         drop(state);
         self.wake.notify_one();
         !overflow
@@ -82,6 +86,20 @@ impl Queue {
     pub(super) fn push(&self, item: Item) {
         self.state.lock().items.push_back(item);
         self.wake.notify_one();
+    }
+
+    /// Says since when the oldest frame waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        let mut times = state.items.iter().filter_map(|item| match item {
+            Item::Frame(_, since) => Some(*since),
+            Item::Join(_)
+            | Item::Leave(_)
+            | Item::WantKeyFrame(..)
+            | Item::Resend(_)
+            | Item::Forget(_) => None,
+        });
+        times.next()
     }
 
     /// Ends the thread's loop.
@@ -134,8 +152,12 @@ mod tests {
         items
             .into_iter()
             .filter_map(|item| match item {
-                Item::Frame(f) => Some((f.track, f.key, f.gap)),
-                Item::Join(_) | Item::Leave(_) | Item::WantKeyFrame(..) | Item::Forget(_) => None,
+                Item::Frame(f, _) => Some((f.track, f.key, f.gap)),
+                Item::Join(_)
+                | Item::Leave(_)
+                | Item::WantKeyFrame(..)
+                | Item::Resend(_)
+                | Item::Forget(_) => None,
             })
             .collect()
     }

@@ -1,6 +1,7 @@
 //! The fan-out with pads of our own in place of webrtcbin's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,7 @@ fn member(name: u8, pad: gst::Pad) -> Arc<Member> {
             payload_type: 102,
             mid: None,
         },
+        again: None,
         pad,
     };
     Member::new(SessionId::from_random([name; 16]), vec![lane])
@@ -103,6 +105,40 @@ fn stuck_viewer(name: u8) -> Arc<Member> {
         .build();
     open(&pad);
     member(name, pad)
+}
+
+// Its own connection, its own loss: the others get every frame, and the source is not asked for more.
+#[test]
+fn a_viewer_whose_connection_is_full_goes_on_at_the_next_key_frame() {
+    let (fanout, notices) = fanout();
+    let (good, all) = viewer(1);
+    let (choked, arrivals) = viewer(2);
+    let full = Arc::new(AtomicBool::new(false));
+    choked.watch_choke(full.clone());
+    let numbers = |arrivals: &Arrivals, count: u16| -> Vec<u16> {
+        let next = |_| arrivals.recv_timeout(PATIENCE).unwrap().0;
+        (0..count).map(next).collect()
+    };
+    assert!(fanout.push(frame(0, true)));
+    fanout.join(choked.clone());
+    fanout.join(good);
+    assert_eq!(numbers(&all, 1), [0]);
+    assert_eq!(numbers(&arrivals, 1), [0]);
+    // Taken for frame 1, which comes back to the thread as not taken; or is not sent, if the cached group still is.
+    full.store(true, Relaxed);
+    for number in 1..=12 {
+        assert!(fanout.push(frame(number, number.is_multiple_of(10))));
+    }
+    assert_eq!(numbers(&all, 12), (1..=12).collect::<Vec<_>>());
+    let left_out = u16::try_from(choked.frames_left_out()).unwrap();
+    assert!((8..=9).contains(&left_out), "{left_out}");
+    // Without a gap in the numbers.
+    let sent = 12 - left_out;
+    assert_eq!(numbers(&arrivals, sent), (1..=sent).collect::<Vec<_>>());
+    assert!(!full.load(Relaxed));
+    let asked = notices.try_iter();
+    let asked = asked.filter(|(notice, _)| matches!(notice, Notice::NeedKeyFrame(_)));
+    assert_eq!(asked.count(), 0);
 }
 
 #[test]

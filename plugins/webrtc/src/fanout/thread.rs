@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use sluice_core::{GroupCache, GroupLimits, KeyFrameGate, SessionId};
+use sluice_core::{Allowance, GroupCache, GroupLimits, History, KeyFrameGate, SessionId};
 
-use super::headers::{Class, Moment, packets_for};
+use super::delay::Delay;
+use super::headers::{Moment, packets_for};
 use super::lane::{Backlog, Place, Position};
+use super::lists::Lists;
 use super::member::{Lane, Member};
 use super::queue::{Item, Queue};
+use super::resend::{keep, resend};
 use super::{Listener, Notice, Pushing};
 use crate::packetize::Frame;
 
@@ -28,10 +31,14 @@ struct Viewer {
     member: Arc<Member>,
     positions: Vec<Position>,
     first_key: Option<Instant>,
+    /// What it may be sent again.
+    allowance: Allowance,
 }
 
-/// What is kept per video track.
+/// What is kept per track; of sound, only the history.
 struct TrackState {
+    /// For viewers who lose packets.
+    history: History<Arc<Frame>>,
     group: GroupCache<Arc<Frame>>,
     gate: KeyFrameGate,
 }
@@ -40,6 +47,7 @@ struct TrackState {
 pub(super) struct Thread {
     queue: Arc<Queue>,
     pushing: Arc<Pushing>,
+    delay: Arc<Delay>,
     limits: GroupLimits,
     listener: Listener,
     tracks: BTreeMap<usize, TrackState>,
@@ -54,6 +62,7 @@ impl Thread {
         listener: Listener,
     ) -> Self {
         Self {
+            delay: Delay::watched(&queue),
             queue,
             pushing,
             limits,
@@ -68,9 +77,14 @@ impl Thread {
         while let Some(items) = self.queue.wait(self.next_deadline()) {
             for item in items {
                 match item {
-                    Item::Frame(frame) => self.on_frame(&frame),
+                    Item::Frame(frame, since) => {
+                        self.delay.begin(since);
+                        self.on_frame(&frame);
+                        self.delay.end(Instant::now());
+                    }
                     Item::Join(member) => self.on_join(member),
                     Item::Leave(id) => self.viewers.retain(|viewer| viewer.member.id != id),
+                    Item::Resend(id) => self.on_resend(&id),
                     Item::WantKeyFrame(track, id) => self.on_want_key_frame(track, &id),
                     Item::Forget(track) => {
                         self.tracks.remove(&track);
@@ -89,7 +103,7 @@ impl Thread {
         let backlogs = self.viewers.iter().flat_map(|viewer| {
             viewer.positions.iter().filter_map(|at| match &at.place {
                 Place::CatchingUp(backlog) => backlog.due(),
-                Place::WaitingForKeyFrame | Place::Live | Place::KeyFrames => None,
+                Place::WaitingForKeyFrame | Place::Live | Place::KeyFrames | Place::Choked => None,
             })
         });
         gates.chain(backlogs).min()
@@ -97,8 +111,9 @@ impl Thread {
 
     fn on_frame(&mut self, frame: &Arc<Frame>) {
         let now = Instant::now();
+        let track = self.track(frame.track);
+        keep(&mut track.history, frame);
         if frame.video {
-            let track = self.track(frame.track);
             track
                 .group
                 .push(frame.clone(), frame.key, frame.at, frame.bytes);
@@ -140,6 +155,7 @@ impl Thread {
             member,
             positions,
             first_key: None,
+            allowance: Allowance::default(),
         });
         for track in needed {
             self.ask(track, now);
@@ -152,6 +168,25 @@ impl Thread {
         let served = viewer.is_some_and(|viewer| viewer.is_being_served(track, now));
         if viewer.is_some() && !served {
             self.ask(track, now);
+        }
+    }
+
+    fn on_resend(&mut self, id: &SessionId) {
+        let Self {
+            viewers,
+            tracks,
+            pushing,
+            ..
+        } = self;
+        let mut viewers = viewers.iter_mut();
+        if let Some(viewer) = viewers.find(|viewer| viewer.member.id == *id) {
+            resend(
+                &viewer.member,
+                &mut viewer.positions,
+                &mut viewer.allowance,
+                |track| tracks.get(&track).map(|track| &track.history),
+                pushing,
+            );
         }
     }
 
@@ -184,42 +219,10 @@ impl Thread {
     fn track(&mut self, track: usize) -> &mut TrackState {
         let limits = self.limits;
         self.tracks.entry(track).or_insert_with(|| TrackState {
+            history: History::default(),
             group: GroupCache::new(limits),
             gate: KeyFrameGate::new(KEY_FRAME_INTERVAL),
         })
-    }
-}
-
-/// The buffer lists of one live frame, built when first needed: one per class of viewers who were sent all before it, and
-/// further ones for those who were not.
-struct Lists<'a> {
-    frame: &'a Frame,
-    built: Vec<(Class, u16, gst::BufferList)>,
-}
-
-impl<'a> Lists<'a> {
-    const fn new(frame: &'a Frame) -> Self {
-        Self {
-            frame,
-            built: Vec::new(),
-        }
-    }
-
-    fn of(&mut self, lane: &Lane, left_out: u16) -> gst::BufferList {
-        let mut built = self.built.iter();
-        let same = |(class, less, _): &&(_, _, _)| *less == left_out && *class == lane.class;
-        if let Some((_, _, list)) = built.find(same) {
-            return list.clone();
-        }
-        let moment = Moment {
-            at: self.frame.at,
-            clock_rate: lane.clock_rate,
-            left_out,
-        };
-        let list = packets_for(self.frame, &lane.class, moment);
-        self.built
-            .push((lane.class.clone(), left_out, list.clone()));
-        list
     }
 }
 
@@ -273,6 +276,11 @@ impl Viewer {
                     position.leave_out(frame);
                     continue;
                 }
+                Place::Choked if !frame.key => {
+                    position.leave_out(frame);
+                    member.count_left_out(1);
+                    continue;
+                }
                 Place::Live if !frame.key && lane.video && member.is_thinned() => {
                     position.place = Place::KeyFrames;
                     position.leave_out(frame);
@@ -283,7 +291,10 @@ impl Viewer {
                     continue;
                 }
                 Place::KeyFrames if member.is_thinned() => {}
-                Place::WaitingForKeyFrame | Place::CatchingUp(_) | Place::KeyFrames => {
+                Place::WaitingForKeyFrame
+                | Place::CatchingUp(_)
+                | Place::KeyFrames
+                | Place::Choked => {
                     position.place = Place::Live;
                 }
                 Place::Live => {}
@@ -296,23 +307,36 @@ impl Viewer {
             ) {
                 return false;
             }
+            position.on_sent(frame);
+            self.allowance.on_sent(frame.bytes);
             if frame.key && self.first_key.is_none() && (lane.video || member.lanes.len() == 1) {
                 self.first_key = Some(now);
                 (pusher.listener)(Notice::Playing(member.id.clone()));
             }
         }
+        self.heed_choke();
         true
+    }
+
+    /// Leaves out all pictures up to the next key frame if the viewer's connection had no room for one: what builds on it
+    /// would only fill the connection up again. The sound goes on. Nobody is asked for a key frame: one viewer's slow
+    /// network is no reason to send all others more.
+    fn heed_choke(&mut self) {
+        if !self.member.take_choke() {
+            return;
+        }
+        let lanes = self.member.lanes.iter().zip(&mut self.positions);
+        for (_, position) in lanes.filter(|(lane, _)| lane.video) {
+            self.member.count_left_out(position.choke());
+        }
     }
 
     /// Sends at most `turn` frames of the cached groups that are due; `false` when the viewer takes no more.
     fn catch_up(&mut self, now: Instant, turn: usize, pusher: &Pusher<'_>) -> bool {
         let member = self.member.clone();
         for (lane, position) in member.lanes.iter().zip(&mut self.positions) {
-            let Place::CatchingUp(backlog) = &mut position.place else {
-                continue;
-            };
             for _ in 0..turn {
-                let Some((frame, at)) = backlog.pop(now) else {
+                let Some((frame, at)) = position.pop(now) else {
                     break;
                 };
                 let moment = Moment {
@@ -324,12 +348,15 @@ impl Viewer {
                 if !pusher.push(&member, lane, list, frame.bytes) {
                     return false;
                 }
+                position.on_sent(&frame);
+                self.allowance.on_sent(frame.bytes);
                 if self.first_key.is_none() {
                     self.first_key = Some(now);
                     (pusher.listener)(Notice::Playing(member.id.clone()));
                 }
             }
         }
+        self.heed_choke();
         true
     }
 

@@ -73,6 +73,8 @@ impl Shared {
         Offer::parse_as(side.role(), offer)?;
         match side {
             Side::View => {
+                // Before a source is started for it.
+                crate::load::admit()?;
                 let viewers = self.directory.open(path).await?;
                 let joined = viewers.join(offer).await?;
                 Ok((Peers::Viewers(viewers), joined))

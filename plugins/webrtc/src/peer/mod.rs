@@ -14,7 +14,7 @@ mod verify;
 mod warm;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use gst::glib;
 use gst::prelude::*;
@@ -257,6 +257,18 @@ impl Peer {
         let stats = stats.map(|srtpdec| srtpdec.property::<gst::Structure>("stats"));
         let dropped = stats.and_then(|stats| stats.get::<u32>("recv-drop-count").ok());
         dropped.unwrap_or_default().into()
+    }
+
+    /// Gives the last pad that takes RTP, in front of its encryption: packets that are pushed there go past the rtpsession.
+    pub(crate) fn rtp_exit(&self) -> Option<gst::Pad> {
+        let pads = self.inner("srtpenc")?.sink_pads();
+        pads.into_iter()
+            .find(|pad| pad.name().starts_with("rtp_sink_"))
+    }
+
+    /// Gives what is set when the peer's connection had no room for packets; `None` with libnice, which does not say.
+    pub(crate) fn choked(&self) -> Option<Arc<AtomicBool>> {
+        self.ice.as_ref()?.choked()
     }
 
     /// Finds an element deep in webrtcbin; with everything bundled there is one of each.

@@ -8,7 +8,7 @@ use gst_webrtc::{WebRTCRTPTransceiver, WebRTCRTPTransceiverDirection};
 use sluice_core::whip::MID;
 
 use super::around_fec;
-use crate::fanout::Class;
+use crate::fanout::{Again, Class};
 use crate::peer::{Certificate, Peer, Side, Time};
 use crate::transport::{FanOut, Transport};
 
@@ -27,6 +27,8 @@ pub(super) struct Section {
     pub(super) ssrc: u32,
     /// Whether lost packets may be asked for again.
     pub(super) nack: bool,
+    /// How they come again where we send them; otherwise webrtcbin does.
+    pub(super) again: Option<Again>,
     /// The format's parameters in the offer.
     pub(super) fmtp: String,
     pub(super) class: Class,
@@ -82,7 +84,7 @@ fn request_pad(webrtcbin: &gst::Element, section: &Section) -> Result<gst::Pad, 
     let transceiver = pad.property::<WebRTCRTPTransceiver>("transceiver");
     transceiver.set_property("direction", WebRTCRTPTransceiverDirection::Sendonly);
     // Off by default; it brings RTX with it where the offer has it (F4).
-    transceiver.set_property("do-nack", section.nack);
+    transceiver.set_property("do-nack", section.nack && section.again.is_none());
     Ok(pad)
 }
 
@@ -131,6 +133,7 @@ mod tests {
             channels: None,
             ssrc: 7,
             nack: true,
+            again: None,
             fmtp: "packetization-mode=1;profile-level-id=42e01f".to_owned(),
             class: Class {
                 payload_type: 102,

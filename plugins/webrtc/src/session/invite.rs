@@ -89,6 +89,7 @@ pub(super) fn section(mline: usize, part: &Part, offered: &[Offered]) -> Option<
         ssrc: offered.ssrc,
         // webrtcbin offers RTX with it, and Chromium takes no sound with a second SSRC: it refuses the offer.
         nack: video,
+        again: None,
         fmtp: part.fmtp.clone(),
         // No header extensions: the payload types are ours and tell the sections apart.
         class: Class {

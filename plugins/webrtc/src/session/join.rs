@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sluice_core::sdp::OfferedMedia;
 use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::sdp::{OfferedMedia, Repair, with_repairs};
 use sluice_core::whep::{Deadlines, Session as Machine};
 use sluice_core::whip::MID;
 use sluice_core::{Choice, Codec, Kind, Offer, Plan, Problem, SessionId, Track, fit, plan};
 
 use super::build::{self, Section};
 use super::{Audience, Beginning, Session};
-use crate::fanout::{Class, Lane, Member, Passed};
+use crate::fanout::{Again, Class, Lane, Member, Passed};
 use crate::peer::{
     Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
     with_formats,
 };
 use crate::producer::{Offered, Producer, tracks_of};
 use crate::renditions::{Held, render, running};
+use crate::transport::FanOut;
 use crate::viewers::{Chosen, Joined};
 
 /// Sessions of one producer that may be on their way at a time: each holds a port and six threads, and
@@ -59,7 +60,8 @@ pub(crate) async fn join(
     }
     let sentences = sentences(&plan, &offered);
     let (offered, rendition) = render(&producer, offered, &plan).await?;
-    let (sections, codecs) = sections(&offered, &offer, &plan)?;
+    let resends = producer.limits().transport.fan_out == FanOut::Auto;
+    let (sections, codecs) = sections(&offered, &offer, &plan, resends)?;
     let time = producer
         .time()
         .ok_or_else(|| unavailable("the source is not playing yet"))?;
@@ -98,6 +100,7 @@ pub(super) fn tracks(producer: &Producer) -> Result<Vec<Offered>, Problem> {
             "there are as many viewers as this path may have",
         ));
     }
+    crate::load::admit()?;
     if producer.connecting() >= CONNECTING {
         return Err(unavailable(
             "too many viewers are connecting at this moment",
@@ -116,6 +119,7 @@ pub(super) fn lanes(sections: &[Section], pads: &[gst::Pad]) -> Vec<Lane> {
         ssrc: section.ssrc,
         sent: Passed::default(),
         class: section.class.clone(),
+        again: section.again,
         pad: pad.clone(),
     });
     lanes.collect()
@@ -171,6 +175,7 @@ fn sections(
     offered: &[Offered],
     offer: &Offer,
     plan: &Plan,
+    resends: bool,
 ) -> Result<(Vec<Section>, Vec<Codec>), Problem> {
     let mut sections = Vec::new();
     let mut codecs = Vec::new();
@@ -182,9 +187,15 @@ fn sections(
             .media_of(kind)
             .and_then(|media| Some((offer.index_of(&media.mid)?, media)));
         if let (Some((mline, media)), Some(offered)) = (media, offered.get(*track)) {
-            let (pt, _) = fit(&offered.track, offer).ok_or_else(|| unfit(&offered.track))?;
+            let (pt, rtx) = fit(&offered.track, offer).ok_or_else(|| unfit(&offered.track))?;
             codecs.push(offered.track.codec);
-            sections.extend(section(mline, media, offered, pt));
+            let again = rtx.filter(|_| resends).map(|payload_type| Again {
+                payload_type,
+                // Streams' numbers are random: no other one is its neighbour.
+                ssrc: offered.ssrc ^ 1,
+            });
+            let section = section(mline, media, offered, pt);
+            sections.extend(section.map(|section| Section { again, ..section }));
         }
     }
     sections.sort_by_key(|section| section.mline);
@@ -212,6 +223,7 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
         channels: None,
         ssrc: offered.ssrc,
         nack: true,
+        again: None,
         fmtp: codecs
             .find(|codec| codec.pt == pt)
             .map(|codec| codec.fmtp.clone())
@@ -224,6 +236,21 @@ fn section(mline: usize, media: &OfferedMedia, offered: &Offered, pt: u8) -> Opt
 }
 
 impl Order {
+    /// What webrtcbin's answer does not say of retransmissions, because it does not do them.
+    fn repairs(&self) -> Vec<Repair> {
+        let ours = self.sections.iter().filter_map(|section| {
+            let again = section.again?;
+            Some(Repair {
+                payload_type: section.class.payload_type,
+                rtx: again.payload_type,
+                clock_rate: section.clock_rate,
+                ssrc: section.ssrc,
+                rtx_ssrc: again.ssrc,
+            })
+        });
+        ours.collect()
+    }
+
     /// Builds, negotiates, and lets the session live. Blocks.
     fn run(self) -> Result<(Arc<Session>, Joined), Problem> {
         let failed = |error: String| {
@@ -275,7 +302,7 @@ impl Order {
             .collect();
         let joined = Joined {
             id: self.id.clone(),
-            answer: with_formats(&answer, &formats),
+            answer: with_formats(&with_repairs(&answer, &self.repairs()), &formats),
             etag: session.etag(),
             link: Vec::new(),
         };

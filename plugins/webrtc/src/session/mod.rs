@@ -304,6 +304,12 @@ impl Session {
         };
         // Held, so that who closes the session comes later, and takes it out again.
         let state = self.state.lock();
+        if let Some(exit) = self.peer.rtp_exit() {
+            self.member.set_exit(exit);
+        }
+        if let Some(choked) = self.peer.choked() {
+            self.member.watch_choke(choked);
+        }
         if state.phase == Phase::Verified {
             fanout.join(self.member.clone());
         }

@@ -85,6 +85,7 @@ impl Session {
                 self.on_key_frame_wanted(lane.track);
             }
         }
+        self.on_lost(&said);
         // The sender reports carry this machine's time of day.
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let (ntp, now) = (ntp_middle(time.unwrap_or(Duration::ZERO)), Instant::now());
@@ -104,6 +105,20 @@ impl Session {
             self.on_tripped(&tripped);
         }
         !said.leaves_nothing()
+    }
+
+    /// Sends again what we send again; for all else GStreamer hears of it.
+    fn on_lost(&self, said: &Said) {
+        let Some(fanout) = self.producer.upgrade().and_then(|p| p.fanout()) else {
+            return;
+        };
+        for (ssrc, numbers) in &said.lost {
+            let mut lanes = self.member.lanes.iter();
+            let lane = lanes.position(|lane| lane.ssrc == *ssrc && lane.again.is_some());
+            if let Some(lane) = lane {
+                fanout.resend(&self.member, lane, numbers);
+            }
+        }
     }
 
     fn on_thinned(&self, thinned: Thinned) {

@@ -2,6 +2,7 @@
 //! thread and with its lock held: nothing here waits (ICE.md, I9).
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use gst::glib;
@@ -76,6 +77,11 @@ impl Agent {
     /// Gives the session, once there is one: with all bundled, the only one.
     pub(super) fn session(&self) -> Option<Arc<Session>> {
         self.sessions().into_iter().next()
+    }
+
+    /// Gives what is set when the peer's connection had no room for packets; `None` before there is a session.
+    pub(crate) fn choked(&self) -> Option<Arc<AtomicBool>> {
+        Some(self.session()?.choked())
     }
 
     /// Tells webrtcbin nothing any more: to be called before it is taken down, and without its locks. webrtcbin's handlers take

@@ -6,7 +6,9 @@ mod elements;
 mod encrypt;
 mod mux;
 mod outer;
+mod pacer;
 mod receive;
+mod send;
 mod session;
 mod stats;
 mod tcp;
@@ -24,6 +26,7 @@ pub use bind::interfaces;
 pub(crate) use elements::SINK as ICE_SINK;
 pub(crate) use encrypt::take_over;
 use mux::Mux;
+pub use pacer::pace;
 use sluice_core::ice_lite::Interfaces;
 pub use stats::PortStatus;
 

@@ -274,25 +274,27 @@ impl Mux {
     }
 
     /// Sends the packets that lie one behind the other in `bytes`, with as few calls as segmentation offload allows: all
-    /// packets of one call have one length, only the last may be shorter.
-    pub(super) fn send_train(&self, to: Place, bytes: &[u8], lengths: &[usize]) {
+    /// packets of one call have one length, only the last may be shorter. Says whether the peer's connection had room for
+    /// them; where there is none, what the kernel does not take is lost as on the way.
+    pub(super) fn send_train(&self, to: Place, bytes: &[u8], lengths: &[usize]) -> bool {
         match to.protocol {
             Protocol::Tcp(id) => self.send_stream(id, bytes, lengths),
             Protocol::Udp => {
                 let mut udp = self.udp.iter();
                 let Some(udp) = udp.find(|udp| udp.v4 == to.remote.is_ipv4()) else {
-                    return;
+                    return true;
                 };
                 for (start, end, segment) in trains(lengths, udp.state.max_gso_segments()) {
                     if let Some(bytes) = bytes.get(start..end) {
                         self.send_datagrams(udp, to, bytes, segment);
                     }
                 }
+                true
             }
         }
     }
 
-    fn send_stream(&self, id: u64, bytes: &[u8], lengths: &[usize]) {
+    fn send_stream(&self, id: u64, bytes: &[u8], lengths: &[usize]) -> bool {
         let connection = self.sessions.lock().connections.get(&id).cloned();
         let mut at = 0;
         let packets = lengths.iter().filter_map(|length| {
@@ -306,6 +308,7 @@ impl Mux {
                 .unsent
                 .fetch_add(lengths.len() as u64, Relaxed);
         }
+        sent
     }
 
     fn send_datagrams(&self, udp: &Udp, to: Place, bytes: &[u8], segment: usize) {

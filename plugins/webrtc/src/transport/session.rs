@@ -1,5 +1,6 @@
 //! One session's way through the port that all share.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -13,6 +14,7 @@ use sluice_core::ice_lite::{
 
 use super::elements::IceSrc;
 use super::mux::Mux;
+use super::send::Train;
 
 /// What webrtcbin is to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,19 +29,23 @@ type Tell = Box<dyn Fn(News) + Send + Sync>;
 
 /// One ICE stream with one component: what a bundled webrtcbin has.
 pub(crate) struct Session {
-    mux: Arc<Mux>,
+    pub(super) mux: Arc<Mux>,
     agent: Mutex<Option<Agent>>,
     /// The peer's credentials, which webrtcbin says before it says ours (I9).
     theirs: Mutex<Option<Credentials>>,
     /// What goes out so that a NAT lets the peer in.
     opening: Mutex<Opening>,
     /// Where packets go to; none before the peer has chosen, and after consent is lost.
-    path: Mutex<Option<Place>>,
+    pub(super) path: Mutex<Option<Place>>,
     src: glib::WeakRef<IceSrc>,
     /// Held while webrtcbin is told: who has taken it knows that nobody tells any more.
     tell: Mutex<Option<Tell>>,
+    /// Parts of a large frame whose time has not come. Held while any of it is sent, so that nothing overtakes.
+    pub(super) waiting: Mutex<VecDeque<Train>>,
+    /// Set when the peer's connection had no room for packets; whoever sends takes it back.
+    pub(super) choked: Arc<AtomicBool>,
     closed: AtomicBool,
-    me: Weak<Self>,
+    pub(super) me: Weak<Self>,
 }
 
 impl Session {
@@ -53,6 +59,8 @@ impl Session {
             path: Mutex::new(None),
             src: glib::object::ObjectExt::downgrade(src),
             tell: Mutex::new(None),
+            waiting: Mutex::default(),
+            choked: Arc::default(),
             closed: AtomicBool::new(false),
             me: me.clone(),
         })
@@ -247,20 +255,9 @@ impl Session {
         }
     }
 
-    /// Sends one packet; drops it while there is nowhere to send to. Never waits for longer than a moment.
-    pub(super) fn send(&self, packet: &[u8]) {
-        let path = *self.path.lock();
-        if let Some(place) = path {
-            self.mux.send(place, packet);
-        }
-    }
-
-    /// Sends packets that lie one behind the other in `bytes`.
-    pub(super) fn send_train(&self, bytes: &[u8], lengths: &[usize]) {
-        let path = *self.path.lock();
-        if let Some(place) = path {
-            self.mux.send_train(place, bytes, lengths);
-        }
+    /// Gives what is set when the peer's connection had no room for packets.
+    pub(super) fn choked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.choked)
     }
 
     /// Tells nothing any more, and waits until nobody does. webrtcbin's handlers of what is told take no reference to what
@@ -310,11 +307,10 @@ fn random_text(length: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
     use std::time::Duration;
-
-    use super::*;
 
     const WAIT: Duration = Duration::from_secs(5);
     const LOST: Event = Event::Lost { revoked: false };

@@ -7,9 +7,14 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 use sluice_core::ice_lite::{Deframer, FrameError, Place, Protocol, frame};
+use socket2::SockRef;
 
 /// What may wait to be sent: half a second at 8 Mbit/s. Whatever is more is lost, as UDP loses it; the peer asks again.
 const WAITING: usize = 512 << 10;
+
+/// What the kernel may hold that has not left yet, in bytes. It would take megabytes, which a slow network takes seconds for:
+/// all of that time the viewer would be behind.
+const UNSENT: u32 = 64 << 10;
 
 /// Read at a time.
 const CHUNK: usize = 16 << 10;
@@ -32,6 +37,7 @@ impl Connection {
         now: Instant,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT)?;
         let local: IpAddr = stream.local_addr()?.ip();
         Ok(Self {
             place: Place {
