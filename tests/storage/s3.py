@@ -55,7 +55,9 @@ class Gate:
 
 
 def say(what):
-    print(json.dumps(what), flush=True)
+    # In one write: print() adds the end of the line in another, and several threads say something.
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def serve(port):
