@@ -7,39 +7,30 @@ use std::sync::Arc;
 use gst::glib;
 use gst::prelude::*;
 use parking_lot::Mutex;
-use sluice_core::group::GroupLimits;
+use sluice_core::{GroupCache, GroupLimits};
 
 /// What flows through a source's pad, for any number of further readers. They must not block.
 #[derive(Debug)]
 pub(super) struct Tap {
     source: glib::WeakRef<gst::Pad>,
-    limits: GroupLimits,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// Since the last key frame; empty while it was larger than the limits.
-    group: Vec<gst::Buffer>,
-    bytes: usize,
+    group: GroupCache<gst::Buffer>,
     /// The media type of the caps.
     media: Option<glib::GString>,
     readers: Vec<gst::Pad>,
 }
 
 impl State {
-    fn keep(&mut self, buffer: &gst::Buffer, limits: GroupLimits) {
-        if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
-            self.group.clear();
-            self.bytes = 0;
-        } else if self.group.is_empty() {
-            return;
-        }
-        self.group.push(buffer.clone());
-        self.bytes += buffer.size();
-        if self.bytes > limits.bytes || self.span() > limits.span {
-            self.group.clear();
-        }
+    fn keep(&mut self, buffer: &gst::Buffer) {
+        let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        // Without a time of its own it adds nothing to the span.
+        let at = buffer.dts_or_pts().map(Into::into);
+        let at = at.or_else(|| self.group.newest()).unwrap_or_default();
+        self.group.push(buffer.clone(), key, at, buffer.size());
     }
 
     /// Says whether what was kept is of no use any more: of another codec. Parsers refine caps in the middle of a group.
@@ -50,15 +41,6 @@ impl State {
         let before = std::mem::replace(&mut self.media, media);
         before.is_some() && before != self.media
     }
-
-    fn span(&self) -> std::time::Duration {
-        let (first, last) = (self.group.first(), self.group.last());
-        let time = |buffer: Option<&gst::Buffer>| buffer.and_then(|one| one.dts_or_pts());
-        match (time(first), time(last)) {
-            (Some(first), Some(last)) => last.saturating_sub(first).into(),
-            _ => std::time::Duration::ZERO,
-        }
-    }
 }
 
 impl Tap {
@@ -66,8 +48,11 @@ impl Tap {
     pub(super) fn new(source: &gst::Pad, limits: GroupLimits) -> Arc<Self> {
         let tap = Arc::new(Self {
             source: source.downgrade(),
-            limits,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                group: GroupCache::new(limits),
+                media: None,
+                readers: Vec::new(),
+            }),
         });
         let types = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         let weak = Arc::downgrade(&tap);
@@ -87,7 +72,7 @@ impl Tap {
 
     fn on_buffer(&self, buffer: &gst::Buffer) {
         let mut state = self.state.lock();
-        state.keep(buffer, self.limits);
+        state.keep(buffer);
         for reader in &state.readers {
             // One that has ended is detached by whoever ended it; the others go on.
             if let Err(flow) = reader.push(buffer.clone()) {
@@ -139,7 +124,7 @@ impl Tap {
             }
             ControlFlow::Continue(gst::EventForeachAction::Keep)
         });
-        for buffer in &state.group {
+        for buffer in state.group.frames() {
             reader
                 .push(buffer.clone())
                 .map_err(|flow| glib::bool_error!("it takes no pictures: {flow}"))?;

@@ -7,7 +7,6 @@
 mod announce;
 mod branch;
 mod dial;
-mod drift;
 mod elements;
 mod failure;
 mod feed;

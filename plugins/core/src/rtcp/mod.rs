@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// RFC 3550, 12.1.
 pub(crate) const SENDER_REPORT: u8 = 200;
-const RECEIVER_REPORT: u8 = 201;
-const GOODBYE: u8 = 203;
+pub(crate) const RECEIVER_REPORT: u8 = 201;
+pub(crate) const GOODBYE: u8 = 203;
 /// RFC 4585, 6.1: of the transport, and of a payload.
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;

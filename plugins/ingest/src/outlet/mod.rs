@@ -8,11 +8,10 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use parking_lot::{Condvar, Mutex};
-use sluice_core::Kind;
 use sluice_core::timeline::{Mapped, Stamp, Start, Timeline};
+use sluice_core::{Drift, Kind};
 
 use self::pads::Slot;
-use crate::drift::Drift;
 use crate::feed::{Feed, Held, Pace};
 use crate::line::Line;
 use crate::source::{CAT, SluiceSrc};
@@ -236,7 +235,9 @@ impl Outlet {
         Some(match feed.pace {
             Pace::Clock => stamp,
             Pace::Arrival => {
-                let by = state.drift.on_frame(stamp.dts.unwrap_or(stamp.pts), now);
+                let by = state
+                    .drift
+                    .on_frame(signed(stamp.dts.unwrap_or(stamp.pts)), signed(now));
                 Mapped {
                     pts: stamp.pts.saturating_add_signed(by),
                     dts: stamp.dts.map(|dts| dts.saturating_add_signed(by)),
@@ -292,6 +293,11 @@ impl State {
             (Pace::Clock, _) => Start::AsIs,
         }
     }
+}
+
+/// Times of 292 years and more are as good as one another.
+fn signed(ns: u64) -> i64 {
+    i64::try_from(ns).unwrap_or(i64::MAX)
 }
 
 /// Numbers a line among all of the element's pads.

@@ -153,12 +153,9 @@ fn a_camera_is_recorded_as_it_comes_while_somebody_watches() {
     }
 }
 
-#[test]
-fn pictures_that_come_in_another_order_than_they_are_shown_are_shown_in_theirs() {
-    let folder = TempDir::new().expect("a folder");
-    let camera = Camera::with(&format!("{CAMERA} --audio aac --b-frames 2"));
-    let formats = ["fmp4", "mp4", "mkv", "mpegts"];
-    let mut options = GatewayOptions::new().recordings(folder.path());
+/// A gateway that records a camera in each of these formats, in segments of 2 s, by a path of the format's name.
+fn in_formats(camera: &Camera, folder: &Path, formats: &[&str]) -> GatewayOptions {
+    let mut options = GatewayOptions::new().recordings(folder);
     for format in formats {
         let record = format!("{{segment: 2s, format: {format}}}");
         let keys = [
@@ -168,7 +165,15 @@ fn pictures_that_come_in_another_order_than_they_are_shown_are_shown_in_theirs()
         ];
         options = options.path_with(format, &keys);
     }
-    let mut gateway = options.start();
+    options
+}
+
+#[test]
+fn pictures_that_come_in_another_order_than_they_are_shown_are_shown_in_theirs() {
+    let folder = TempDir::new().expect("a folder");
+    let camera = Camera::with(&format!("{CAMERA} --audio aac --b-frames 2"));
+    let formats = ["fmp4", "mp4", "mkv", "mpegts"];
+    let mut gateway = in_formats(&camera, folder.path(), &formats).start();
     for format in formats {
         gateway.wait_path(format, secs(30), |path| {
             path["record"]["segments"].as_u64() >= Some(2)

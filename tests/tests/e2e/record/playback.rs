@@ -7,14 +7,14 @@ use serde_json::Value;
 use sluice_core::record::moment::{from_rfc3339, rfc3339};
 use sluice_tests::browser::{Browser, Engine};
 use sluice_tests::camera::Camera;
-use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::gateway::Gateway;
 use sluice_tests::http::{Client, Reply};
 use sluice_tests::recordings;
 use sluice_tests::wait::until;
 use tempfile::TempDir;
 
 use super::control::{recording_when_asked, switch, wait_frames};
-use super::{CAMERA, Track, audio, recording, video, wait_segments};
+use super::{CAMERA, Track, audio, in_formats, recording, video, wait_segments};
 use crate::browsers::Desk;
 use crate::secs;
 
@@ -187,17 +187,7 @@ fn a_clip_is_cut_out_of_every_container_whose_codecs_go_into_mp4() {
     let folder = TempDir::new().expect("a folder");
     let camera = Camera::with(&format!("{CAMERA} --audio aac --b-frames 2"));
     let formats = ["mp4", "mkv", "mpegts"];
-    let mut options = GatewayOptions::new().recordings(folder.path());
-    for format in formats {
-        let record = format!("{{segment: 2s, format: {format}}}");
-        let keys = [
-            ("source", camera.url()),
-            ("rtsp_transport", "tcp"),
-            ("record", record.as_str()),
-        ];
-        options = options.path_with(format, &keys);
-    }
-    let gateway = options.start();
+    let gateway = in_formats(&camera, folder.path(), &formats).start();
     for format in formats {
         gateway.wait_path(format, secs(30), |path| {
             path["record"]["segments"].as_u64() >= Some(3)

@@ -5,14 +5,12 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::rtcp::SENDER_REPORT;
+use crate::rtcp::{GOODBYE, RECEIVER_REPORT, SENDER_REPORT};
 
 /// How often a sender is told (RFC 3550, 6.2).
 pub const INTERVAL: Duration = Duration::from_secs(5);
 
-const RECEIVER_REPORT: u8 = 201;
 const DESCRIPTION: u8 = 202;
-const GOODBYE: u8 = 203;
 /// The item of a description that names a sender (RFC 3550, 6.5.1).
 const CNAME: u8 = 1;
 /// A step ahead by more than this is another sender, not a loss (RFC 3550, A.1).

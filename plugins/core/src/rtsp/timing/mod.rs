@@ -3,13 +3,12 @@
 //! A track begins when its first packet comes; from there on its RTP time counts. Over TCP nothing is lost, and what comes
 //! late has waited in a buffer, so a packet's arrival says little. Sender reports say how tracks lie to each other.
 
-mod drift;
 #[cfg(test)]
 mod tests;
 mod track;
 
-use self::drift::Drift;
 use self::track::Track;
+use crate::drift::Drift;
 
 /// How much a packet may be moved towards lip sync. In one step, time would turn back where the first reports say so.
 const STEP: i64 = 1_000_000;
@@ -32,7 +31,7 @@ impl Timing {
     pub fn new(rates: &[u32]) -> Self {
         Self {
             tracks: rates.iter().copied().map(Track::new).collect(),
-            drift: Drift::default(),
+            drift: Drift::catching_up(),
         }
     }
 
@@ -56,7 +55,7 @@ impl Timing {
             self.align();
         }
         let drift = if is_prompt {
-            self.drift.on_packet(time, now)
+            self.drift.on_frame(time, now)
         } else {
             self.drift.correction()
         };

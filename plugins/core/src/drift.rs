@@ -1,24 +1,39 @@
 //! Follows a sender whose clock runs at another speed than ours.
 //!
-//! MPEG-TS carries the sender's time. Taken as it is, the picture would be late by seconds after a day; tsdemux's
+//! MPEG-TS carries the sender's time, and RTP over TCP. Taken as it is, the picture would be late by seconds after a day; tsdemux's
 //! own correction bends timestamps by half within the first seconds. This one moves by at most 2 ms in 10 s.
 
-const WINDOW: u64 = 10_000_000_000;
+/// How long the punctual frames are looked for, in ns.
+const WINDOW: i64 = 10_000_000_000;
+/// How far times are moved after each.
 const STEP: i64 = 2_000_000;
+/// More than this is no clock's drift: the sender stopped its time for a while.
+const BROKEN: i64 = 1_000_000_000;
 
-/// The correction of one epoch, in nanoseconds. `now` is the element's running time.
+/// The correction of one sender, in ns.
 #[derive(Debug, Default)]
-pub(crate) struct Drift {
+pub struct Drift {
     correction: i64,
     /// How far ahead of the clock the punctual frames of the first window were.
     wanted: Option<i64>,
-    window: Option<(u64, i64)>,
+    /// Since when, and the most punctual frame so far.
+    window: Option<(i64, i64)>,
+    /// A sender's time that stands still is caught up with at once.
+    catches_up: bool,
 }
 
 impl Drift {
-    /// Takes a frame's mapped time when it arrives; gives what to add to it.
-    pub(crate) fn on_frame(&mut self, mapped: u64, now: u64) -> i64 {
-        let ahead = difference(mapped, now).saturating_add(self.correction);
+    /// Makes one that catches up at once with a sender whose time stood still for more than a second.
+    pub fn catching_up() -> Self {
+        Self {
+            catches_up: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a frame's time when it arrives, and our own; gives what to add to it.
+    pub fn on_frame(&mut self, time: i64, now: i64) -> i64 {
+        let ahead = time.saturating_sub(now).saturating_add(self.correction);
         // The frame that the network delayed least tells of the clocks.
         let (since, best) = self
             .window
@@ -26,16 +41,21 @@ impl Drift {
         self.window = Some((since, best));
         if now.saturating_sub(since) >= WINDOW {
             let wanted = *self.wanted.get_or_insert(best);
-            self.correction += (wanted - best).clamp(-STEP, STEP);
+            let off = wanted.saturating_sub(best);
+            self.correction += if self.catches_up && off > BROKEN {
+                off
+            } else {
+                off.clamp(-STEP, STEP)
+            };
             self.window = None;
         }
         self.correction
     }
-}
 
-fn difference(a: u64, b: u64) -> i64 {
-    let size = i64::try_from(a.abs_diff(b)).unwrap_or(i64::MAX);
-    if a >= b { size } else { -size }
+    /// Gives what to add to the time of a frame that says nothing of the clocks.
+    pub const fn correction(&self) -> i64 {
+        self.correction
+    }
 }
 
 #[cfg(test)]
@@ -47,10 +67,9 @@ mod tests {
         let mut drift = Drift::default();
         let mut error = 0;
         for frame in 0..(3600 * 25) {
-            let now: u64 = frame * 40_000_000;
-            let sent = i64::try_from(now).unwrap() / 1_000_000 * (1_000_000 + ppm);
-            let sent = u64::try_from(sent).unwrap();
-            error = difference(sent, now) + drift.on_frame(sent, now);
+            let now = frame * 40_000_000;
+            let sent = now / 1_000_000 * (1_000_000 + ppm);
+            error = sent - now + drift.on_frame(sent, now);
         }
         error
     }
@@ -65,7 +84,7 @@ mod tests {
     #[test]
     fn a_burst_after_a_stall_is_no_drift() {
         let mut drift = Drift::default();
-        for frame in 0_u64..2000 {
+        for frame in 0_i64..2000 {
             let sent = frame * 40_000_000;
             let late = if frame % 100 < 20 {
                 (20 - frame % 100) * 40_000_000
