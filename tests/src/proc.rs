@@ -38,6 +38,24 @@ pub fn usage(pid: u32) -> Option<Usage> {
     })
 }
 
+/// How often the threads of this name in a process have gone to sleep.
+pub fn switches(pid: u32, name: &str) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let of_thread = |thread: fs::DirEntry| {
+        let comm = fs::read_to_string(thread.path().join("comm")).ok()?;
+        let status = fs::read_to_string(thread.path().join("status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim()
+            .parse::<u64>()
+            .ok()
+            .filter(|_| comm.trim() == name)
+    };
+    let threads = threads.into_iter().flatten().filter_map(Result::ok);
+    threads.filter_map(of_thread).sum()
+}
+
 /// The UDP ports that a process has open.
 pub fn udp_ports(pid: u32) -> BTreeSet<u16> {
     udp_sockets(pid).iter().map(|(_, port)| *port).collect()

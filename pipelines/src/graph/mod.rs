@@ -9,6 +9,7 @@ pub(crate) use record::Branches;
 pub(crate) use renditions::RouteRenditions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -20,6 +21,9 @@ use crate::error::RouteError;
 use crate::record::Recorder;
 use crate::require::package_of;
 use crate::spec::{RouteSpec, TransportSpec};
+
+/// How long what comes may be collected while nobody watches.
+const UNWATCHED: Duration = Duration::from_millis(100);
 
 /// A route's elements, not started yet.
 #[derive(Debug)]
@@ -60,6 +64,7 @@ impl Graph {
         pipeline
             .add_many([&source, sink.upcast_ref()])
             .map_err(refused)?;
+        collect_unwatched(&source, &sink);
         let recorder = record::make_recorder(spec, &pipeline)?;
         let renditions = RouteRenditions::new(spec, &pipeline, &sink);
         let recording = recorder.clone();
@@ -158,6 +163,24 @@ fn configure_transport(element: &impl IsA<gst::Element>, transport: &TransportSp
     if let (Ice::OnePort, Some(server)) = (transport.ice, &transport.stun_server) {
         element.set_property("stun-server", server);
     }
+}
+
+/// Lets a source that can do so wake less often while nobody watches: a recorder is not in a hurry.
+fn collect_unwatched(source: &gst::Element, sink: &WhepSink) {
+    if !source.has_property("burst") {
+        return;
+    }
+    let usual: u32 = source.property("burst");
+    let source = source.downgrade();
+    let tell = move |sink: &WhepSink| {
+        if let Some(source) = source.upgrade() {
+            let is_watched = sink.is_watched();
+            let burst = if is_watched { usual } else { millis(UNWATCHED) };
+            source.set_property("burst", burst);
+        }
+    };
+    tell(sink);
+    sink.connect_notify(Some("watched"), move |sink, _| tell(sink));
 }
 
 fn configure_sink(sink: &WhepSink, spec: &RouteSpec) {
@@ -260,6 +283,6 @@ fn link(from: &gst::Pad, to: &gst::Pad) -> Result<(), glib::BoolError> {
 }
 
 /// Milliseconds, as the elements' properties have them.
-fn millis(time: std::time::Duration) -> u32 {
+fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

@@ -6,6 +6,7 @@
 
 mod announce;
 mod branch;
+mod burst;
 mod dial;
 mod elements;
 mod failure;

@@ -88,10 +88,28 @@ fn packet(channel: u8, number: u16, time: u32) -> Vec<u8> {
     bytes
 }
 
+/// Sends a packet each 20 ms, for as long as somebody listens.
+fn send_on(mut socket: TcpStream) {
+    // The sending half of `ticks` is only kept.
+    let (kept, ticks) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        for at in 0..u16::MAX {
+            let packet = packet(0, at, u32::from(at) * 160);
+            if socket.write_all(&packet).is_err() {
+                break;
+            }
+            assert!(ticks.recv_timeout(Duration::from_millis(20)).is_err());
+        }
+        drop(kept);
+    });
+}
+
 /// A pipeline of `sluicesrc` with a sink behind every pad, and the times of what they got, in milliseconds.
 struct Player {
     pipeline: gst::Pipeline,
     frames: Arc<Mutex<Vec<(String, u64)>>>,
+    /// When each of them came.
+    came: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Player {
@@ -109,14 +127,18 @@ impl Player {
             .unwrap();
         pipeline.add(&source).unwrap();
         let frames = Arc::<Mutex<Vec<(String, u64)>>>::default();
+        let came = Arc::<Mutex<Vec<Instant>>>::default();
         let (weak, all) = (pipeline.downgrade(), Arc::clone(&frames));
+        let instants = Arc::clone(&came);
         source.connect_pad_added(move |_, pad| {
             let (all, name) = (Arc::clone(&all), pad.name().to_string());
+            let instants = Arc::clone(&instants);
             let callbacks = gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().unwrap();
                     let time = sample.buffer().unwrap().pts().unwrap();
                     all.lock().push((name.clone(), time.mseconds()));
+                    instants.lock().push(Instant::now());
                     Ok(gst::FlowSuccess::Ok)
                 })
                 .build();
@@ -130,7 +152,11 @@ impl Player {
             pad.link(&sink.static_pad("sink").unwrap()).unwrap();
         });
         pipeline.set_state(gst::State::Playing).unwrap();
-        Self { pipeline, frames }
+        Self {
+            pipeline,
+            frames,
+            came,
+        }
     }
 
     /// Waits for a message's structure.
@@ -272,4 +298,48 @@ fn a_stream_that_has_moved_is_followed_without_its_password() {
     let player = Player::play(&here.url().replacen("://", "://me:secret@", 1));
     player.times("audio_0", 1);
     assert!(!there.heard.lock().contains("Authorization"));
+}
+
+#[test]
+fn what_comes_is_collected_and_keeps_its_times() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nodelay(true).unwrap();
+        let live = socket.try_clone().unwrap();
+        let script = move |method: &str, number: &str| {
+            if method == "PLAY" {
+                send_on(live.try_clone().unwrap());
+            }
+            let sdp = if method == "DESCRIBE" { ONE } else { "" };
+            answer(number, "200 OK", "Session: 1\r\n", sdp)
+        };
+        serve(socket, &script, &Mutex::default());
+    });
+    let player = Player::play(&format!("rtsp://127.0.0.1:{port}/live"));
+    let source = player.pipeline.iterate_sources().next().unwrap().unwrap();
+    source.set_property("burst", 90_u32);
+    assert_eq!(source.property::<u32>("burst"), 90);
+    // How often of the last ten frames came with the one before.
+    let together = || {
+        let came = player.came.lock().clone();
+        let last = &came[came.len().saturating_sub(11)..];
+        let near = |pair: &&[Instant]| pair[1] - pair[0] < Duration::from_millis(10);
+        last.windows(2).filter(near).count()
+    };
+    let wait = |what: &str, is_so: &dyn Fn(usize) -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(together()) {
+            assert!(Instant::now() < deadline, "{what}: {}", together());
+            std::thread::yield_now();
+        }
+    };
+    wait("collected", &|count| count >= 6);
+    source.set_property("burst", 2_u32);
+    wait("as they come", &|count| count <= 2);
+    let times = player.times("audio_0", 50);
+    for pair in times.windows(2) {
+        assert!((19..=21).contains(&(pair[1] - pair[0])), "{times:?}");
+    }
 }

@@ -6,6 +6,7 @@
 
 use gst::glib;
 
+mod gather;
 mod keeper;
 mod leftovers;
 mod mend;

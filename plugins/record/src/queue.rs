@@ -151,6 +151,15 @@ impl Queue {
         self.drained.notify_all();
     }
 
+    /// Gives the next order, if it is time for it.
+    pub(crate) fn next(&self) -> Option<Order> {
+        let order = self.inside.lock().next(Instant::now()).ok();
+        if order.is_some() {
+            self.drained.notify_all();
+        }
+        order
+    }
+
     /// Waits for the next order. Frames come in batches, 0.1 s after the first of them; with any other order at once.
     pub(crate) fn pop(&self) -> Order {
         let mut inside = self.inside.lock();

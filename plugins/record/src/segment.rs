@@ -11,6 +11,7 @@ use gst::prelude::*;
 use sluice_core::record::{Container, Moment, template};
 use sluice_core::{Codec, Kind};
 
+use crate::gather::gather;
 use crate::keeper::{Keeper, Kept, said};
 use crate::mend::{Starts, mend};
 use crate::queue::{Frame, Order, Queue};
@@ -20,6 +21,12 @@ use crate::track::{self, Earlier};
 
 /// What the parsers and the muxer may lag behind: the disk is too slow if it is more.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How much of a track may wait for the other tracks in the muxer.
+const MUXER_QUEUE: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+
+/// So many bytes of a track go on at once, with whatever follows or not.
+const LIST_BYTES: usize = 1 << 20;
 
 /// A track that sends nothing for so long ends, since the muxer would wait for it.
 const SILENCE: i64 = 2_000_000_000;
@@ -34,6 +41,9 @@ struct Lane {
     begun: bool,
     last: i64,
     ended: bool,
+    /// Goes on with the next `flush`.
+    list: Option<gst::BufferList>,
+    listed: usize,
 }
 
 /// A segment that is being written.
@@ -178,6 +188,9 @@ impl Opening<'_> {
         if matches!(container, Container::FragmentedMp4 | Container::Mp4) {
             mend(&muxer, &self.starts, &self.earlier, self.start.unix)?;
         }
+        if container == Container::FragmentedMp4 {
+            gather(&muxer, self.tracks.len())?;
+        }
         let mut lanes = Vec::new();
         for (track, caps) in &self.tracks {
             let codec = track::codec(caps).ok_or_else(|| glib::bool_error!("no codec"))?;
@@ -230,6 +243,8 @@ impl Opening<'_> {
                 caps: caps.clone(),
                 last: self.base,
                 ended: false,
+                list: None,
+                listed: 0,
             });
         }
         Ok((pipeline, lanes))
@@ -255,6 +270,10 @@ impl Opening<'_> {
             Container::Matroska => gst::ElementFactory::make("matroskamux").build()?,
             Container::MpegTs => gst::ElementFactory::make("mpegtsmux").build()?,
         };
+        if muxer.has_property("latency") {
+            // How much may wait at its pads. Without, its thread and those before it wake each other for each frame.
+            muxer.set_property("latency", MUXER_QUEUE.nseconds());
+        }
         if muxer.has_property("creation-time") {
             muxer.set_property("creation-time", &start);
         }
@@ -302,9 +321,10 @@ fn follow(
 
 impl Segment {
     /// Says whether a frame needs another segment: its track is not in this one, or was another.
-    pub(crate) fn is_other(&self, frame: &Frame) -> bool {
-        let lane = self.lanes.iter().find(|lane| lane.track == frame.track);
-        lane.is_none_or(|lane| lane.ended || !track::is_same_format(&lane.caps, &frame.caps))
+    pub(crate) fn is_other(&mut self, frame: &Frame) -> bool {
+        let mut lanes = self.lanes.iter_mut();
+        let lane = lanes.find(|lane| lane.track == frame.track);
+        lane.is_none_or(|lane| lane.ended || !lane.fits(&frame.caps))
     }
 
     /// Says whether the disk is too slow: more than half, or more than all that may wait.
@@ -317,7 +337,7 @@ impl Segment {
         (bytes > MOST_BYTES / 2, bytes > MOST_BYTES)
     }
 
-    /// Writes a frame, soon.
+    /// Writes a frame, with the next `flush` or before.
     pub(crate) fn write(&mut self, frame: &Frame) -> bool {
         let now = frame.at();
         for lane in &mut self.lanes {
@@ -356,7 +376,18 @@ impl Segment {
             }
         }
         lane.last = lane.last.max(now);
-        lane.source.push_buffer(buffer).is_ok()
+        if lane.ended {
+            return false;
+        }
+        lane.add(buffer);
+        true
+    }
+
+    /// Writes what came since the last time.
+    pub(crate) fn flush(&mut self) {
+        for lane in &mut self.lanes {
+            lane.flush();
+        }
     }
 
     /// Ends it; the file is finished by its own thread.
@@ -376,7 +407,40 @@ impl Segment {
 }
 
 impl Lane {
+    /// Says whether what comes with these caps may go on in the file.
+    fn fits(&mut self, caps: &gst::Caps) -> bool {
+        // Nearly always they are the very same, and looking into them takes longer than all the rest.
+        if self.caps.as_ptr() == caps.as_ptr() {
+            return true;
+        }
+        let is_same = track::is_same_format(&self.caps, caps);
+        if is_same {
+            self.caps = caps.clone();
+        }
+        is_same
+    }
+
+    fn add(&mut self, buffer: gst::Buffer) {
+        self.listed += buffer.size();
+        let list = self.list.get_or_insert_with(gst::BufferList::new);
+        if let Some(list) = list.get_mut() {
+            list.add(buffer);
+        }
+        if self.listed > LIST_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.listed = 0;
+        let list = self.list.take();
+        if list.is_some_and(|list| self.source.push_buffer_list(list).is_err()) {
+            gst::debug!(gst::CAT_DEFAULT, "frames of a failed segment");
+        }
+    }
+
     fn end(&mut self) {
+        self.flush();
         self.ended = true;
         if self.source.end_of_stream().is_err() {
             gst::debug!(gst::CAT_DEFAULT, "a track of a failed segment");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use gst::glib;
 use parking_lot::Mutex;
@@ -88,7 +88,13 @@ impl Writer {
             self.report.is(Doing::Armed, None, None);
         }
         loop {
-            match self.queue.pop() {
+            let order = self.queue.next().unwrap_or_else(|| {
+                if let Some(segment) = &mut self.segment {
+                    segment.flush();
+                }
+                self.queue.pop()
+            });
+            match order {
                 Order::Frame(frame) => {
                     let at = self.placed(&frame).saturating_add(ORIGIN);
                     let at = u64::try_from(at).unwrap_or_default();
@@ -193,7 +199,7 @@ impl Writer {
         let leads = self.leader(frame) == Some(frame.track);
         let other = self
             .segment
-            .as_ref()
+            .as_mut()
             .is_some_and(|segment| segment.is_other(frame));
         if self.segment.is_none() && leads && frame.key && !self.retry.may_open(Instant::now()) {
             self.report.dropped();
@@ -372,9 +378,4 @@ pub fn local_offset(unix: Duration) -> i32 {
         .map(|local| local.utc_offset().as_seconds())
         .unwrap_or_default();
     i32::try_from(offset).unwrap_or_default()
-}
-
-/// When a frame is taken that comes in right now.
-pub(crate) fn wall() -> SystemTime {
-    SystemTime::now()
 }

@@ -433,6 +433,9 @@ impl Producer {
                 fanout.forget(id);
             }
         }
+        if let Some(element) = self.element.upgrade() {
+            element.notify("watched");
+        }
     }
 
     /// Finds a session.

@@ -3,9 +3,11 @@
 use sluice_tests::camera::Camera;
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::{Gateway, GatewayOptions};
+use sluice_tests::proc;
 use sluice_tests::process::free_udp_port;
 use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers};
+use sluice_tests::wait;
 
 use crate::{secs, serving};
 
@@ -35,6 +37,38 @@ fn an_rtsp_camera_whose_udp_is_swallowed_plays_over_tcp() {
         first.is_some_and(|t| t < limit),
         "the fall to TCP took {first:?}"
     );
+}
+
+#[test]
+fn the_reader_of_a_camera_wakes_seldom_while_nobody_watches() {
+    let camera = Camera::with("--audio opus --transports tcp");
+    let gateway = GatewayOptions::new()
+        .path_with(
+            "cam",
+            &[
+                ("source", camera.url()),
+                ("rtsp_transport", "tcp"),
+                ("on_demand", "false"),
+            ],
+        )
+        .start();
+    let wakes = || {
+        let count = || proc::switches(gateway.process().pid(), "sluice-rtsp");
+        let before = count();
+        wait::pass(secs(1));
+        count() - before
+    };
+    let until = |what: &str, is_so: &dyn Fn(u64) -> bool| {
+        wait::until(secs(20), what, || is_so(wakes()).then_some(()));
+    };
+    // Thirty pictures and fifty pieces of sound come in a second.
+    until("unwatched", &|wakes| (1..=40).contains(&wakes));
+    let (_viewers, viewer) = watch(&gateway);
+    viewer.wait_key_frame(secs(5));
+    until("watched", &|wakes| wakes > 60);
+    viewer.wait_frames(30, secs(5));
+    viewer.delete();
+    until("unwatched again", &|wakes| (1..=40).contains(&wakes));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use sluice_core::redial::Failure;
 use sluice_core::{Kind, Scheme, SourceUri};
 
+use crate::burst::Burst;
 use crate::failure::Fault;
 use crate::feed::Feed;
 use crate::outlet::Outlet;
@@ -48,6 +49,7 @@ pub(crate) struct Order {
     pub(crate) connect: Duration,
     /// For sources that find their way by ICE.
     pub(crate) stun_server: Option<String>,
+    pub(crate) burst: Burst,
     pub(crate) clock: gst::Clock,
     pub(crate) base: gst::ClockTime,
 }

@@ -16,7 +16,7 @@ use crate::source::Transport;
 /// Builds what reads the camera; its pads are followed by their RTP payload.
 pub(super) fn build(plumbing: &Plumbing, order: &Order, uri: &SourceUri) -> Result<(), Fault> {
     if uri.scheme() == Scheme::Rtsp && order.transport == Transport::Tcp {
-        return interleaved::build(plumbing, uri, &order.clock, order.base);
+        return interleaved::build(plumbing, uri, order);
     }
     let source = plumbing.add("rtspsrc")?;
     source.set_property("location", uri.location());

@@ -138,6 +138,11 @@ impl Flow {
         self.lanes.iter().all(|lane| lane.has_ended)
     }
 
+    /// Says whether each track has.
+    pub(super) fn has_begun(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.has_begun)
+    }
+
     /// Says whether packets wait for a `push`.
     pub(super) const fn has_packets(&self) -> bool {
         !self.order.is_empty()

@@ -15,6 +15,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use sluice_core::SourceUri;
 
+use crate::dial::Order;
 use crate::failure::Fault;
 use crate::route::Plumbing;
 use reader::Call;
@@ -25,19 +26,15 @@ glib::wrapper! {
 }
 
 /// Builds the element; its pads are followed by their RTP payload.
-pub(crate) fn build(
-    plumbing: &Plumbing,
-    uri: &SourceUri,
-    clock: &gst::Clock,
-    base: gst::ClockTime,
-) -> Result<(), Fault> {
+pub(crate) fn build(plumbing: &Plumbing, uri: &SourceUri, order: &Order) -> Result<(), Fault> {
     plumbing.feed.come_in_one_thread();
     let element: Interleaved = glib::Object::new();
     element.imp().set_call(Call {
         plumbing: plumbing.clone(),
         uri: uri.clone(),
-        clock: clock.clone(),
-        base,
+        clock: order.clock.clone(),
+        base: order.base,
+        burst: order.burst.clone(),
     });
     plumbing
         .pipeline()?

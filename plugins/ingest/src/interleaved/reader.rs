@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gst_sdp::SDPMessage;
 use sluice_core::redial::Failure;
-use sluice_core::rtsp::{Found, Refusal, Reply, Session, Splitter};
+use sluice_core::rtsp::{Found, Refusal, Reply, Rest, Session, Splitter, rest};
 use sluice_core::{Scheme, SourceUri};
 
 use super::Interleaved;
@@ -16,12 +16,11 @@ use super::flow::{Came, Flow};
 use super::login::Login;
 use super::tracks::{self, Offered, Track};
 use super::wire::{Stop, Turn, Waiting, Wire};
+use crate::burst::Burst;
 use crate::failure::Fault;
 use crate::knock;
 use crate::route::Plumbing;
 
-/// What the rest of a frame gets to come before it is read: at 100 Mbit/s, 25 kB.
-const BURST: Duration = Duration::from_millis(2);
 /// How long the goodbye may take.
 const GRACE: Duration = Duration::from_millis(100);
 /// How often a camera may send us elsewhere.
@@ -33,6 +32,7 @@ pub(super) struct Call {
     pub(super) uri: SourceUri,
     pub(super) clock: gst::Clock,
     pub(super) base: gst::ClockTime,
+    pub(super) burst: Burst,
 }
 
 /// The thread; dropping this does not end it: `stop` and `join` do.
@@ -43,7 +43,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn start(call: Call, element: Interleaved) -> io::Result<Self> {
-        let mut waiting = Waiting::new()?;
+        let mut waiting = Waiting::new(&call.burst)?;
         let stop = Arc::clone(&waiting.stop);
         let thread = std::thread::Builder::new()
             .name("sluice-rtsp".to_owned())
@@ -111,6 +111,7 @@ impl Call {
             session: Session::new(uri.location(), login),
             flow: None,
             tracks: Vec::new(),
+            rest: Rest::default(),
         };
         let end = talk.run(waiting);
         let goodbye = talk.session.tear_down();
@@ -157,6 +158,7 @@ struct Talk<'a> {
     /// Once it is known what the camera has.
     flow: Option<Flow>,
     tracks: Vec<Track>,
+    rest: Rest,
 }
 
 impl Talk<'_> {
@@ -165,22 +167,33 @@ impl Talk<'_> {
         let first = self.session.open().map_err(refused)?;
         self.send(&first)?;
         loop {
-            let rest = if self.session.is_playing() {
-                BURST
-            } else {
-                Duration::ZERO
-            };
+            let most = self.longest_rest();
             let due = self.due();
-            let turn = self.wire.turn(waiting, due, rest);
-            let is_prompt = match turn.map_err(|error| self.call.lost(&error))? {
+            let turn = self.wire.turn(waiting, due, self.rest.next(most));
+            let woken = match turn.map_err(|error| self.call.lost(&error))? {
                 Turn::Stopped => return Ok(End::Stopped),
                 Turn::Closed => return Err(self.call.refused(&Refusal::Ended)),
-                Turn::Read { is_prompt } => is_prompt,
+                Turn::Read { woken, bytes } => {
+                    self.rest.on_read(bytes, most);
+                    woken
+                }
             };
-            if let Some(end) = self.take_apart(is_prompt)? {
+            if let Some(end) = self.take_apart(woken)? {
                 return Ok(end);
             }
             self.keep_alive()?;
+        }
+    }
+
+    fn longest_rest(&self) -> Duration {
+        if !self.session.is_playing() {
+            return Duration::ZERO;
+        }
+        let most = self.call.burst.get();
+        // When the first packet of a track comes is where it begins.
+        match &self.flow {
+            Some(flow) if flow.has_begun() => most,
+            Some(_) | None => most.min(rest::LEAST),
         }
     }
 
@@ -190,13 +203,20 @@ impl Talk<'_> {
         self.session.poll_timeout().into_iter().chain(report).min()
     }
 
-    /// Takes apart what came, and hands it down.
-    fn take_apart(&mut self, is_prompt: bool) -> Result<Option<End>, Fault> {
+    /// Takes apart what came, and hands it down. `woken`: when it began to come, if it was waited for.
+    fn take_apart(&mut self, woken: Option<Instant>) -> Result<Option<End>, Fault> {
         let now = Instant::now();
-        let came = Came {
+        let running = self.call.running();
+        // Of the others it is not known for how long they have lain in the socket.
+        let mut first = woken.map(|woken| Came {
             now,
-            running: self.call.running(),
-            is_prompt,
+            running: running.saturating_sub(nanos(now - woken)),
+            is_prompt: true,
+        });
+        let other = Came {
+            now,
+            running,
+            is_prompt: false,
         };
         let mut end = None;
         while end.is_none() {
@@ -207,6 +227,7 @@ impl Talk<'_> {
                 Found::Packet { channel, body } => {
                     // A server that sends to others already may send before it says that it plays.
                     let flow = self.flow.as_mut().filter(|_| session.is_playing());
+                    let came = first.take().unwrap_or(other);
                     if flow.is_some_and(|flow| flow.on_packet(session.stream(channel), body, came))
                     {
                         return Err(self.call.refused(&Refusal::Ended));
@@ -320,4 +341,8 @@ impl Talk<'_> {
         let reason = format!("{} sends what is no RTSP.", self.call.plumbing.subject);
         Fault::new(Failure::Unsupported, reason)
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,11 +3,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
-use parking_lot::{Condvar, Mutex};
+
+use crate::burst::Burst;
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -21,30 +23,27 @@ const WAITED: Duration = Duration::from_micros(200);
 
 /// Ends the thread of a wire, from any other.
 pub(super) struct Stop {
-    stopped: Mutex<bool>,
-    changed: Condvar,
+    stopped: AtomicBool,
+    burst: Burst,
     waker: Waker,
 }
 
 impl Stop {
     /// Asks the thread to end. Does not wait.
     pub(super) fn stop(&self) {
-        *self.stopped.lock() = true;
-        self.changed.notify_all();
+        self.stopped.store(true, Relaxed);
+        self.burst.wake();
         // Without it, the next packet or the next keep-alive wakes the thread.
         self.waker.wake().unwrap_or_default();
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        *self.stopped.lock()
+        self.stopped.load(Relaxed)
     }
 
-    /// Rests, unless asked to end.
+    /// Rests, unless asked to end or to be quicker.
     fn rest(&self, limit: Duration) {
-        let mut stopped = self.stopped.lock();
-        if !*stopped {
-            self.changed.wait_for(&mut stopped, limit);
-        }
+        self.burst.rest(limit, || self.is_stopped());
     }
 }
 
@@ -56,12 +55,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(burst: &Burst) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let stop = Stop {
-            stopped: Mutex::new(false),
-            changed: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            burst: burst.clone(),
             waker,
         };
         Ok(Self {
@@ -81,7 +80,7 @@ impl Waiting {
         }
         let of_socket = || self.events.iter().filter(|event| event.token() == SOCKET);
         Ok(News {
-            was_waited_for: before.elapsed() >= WAITED,
+            woken: Some(Instant::now()).filter(|now| *now - before >= WAITED),
             came: of_socket().next().is_some(),
             is_last: of_socket().any(mio::event::Event::is_read_closed),
         })
@@ -90,7 +89,8 @@ impl Waiting {
 
 /// What ended a wait.
 struct News {
-    was_waited_for: bool,
+    /// When it ended, if it was one.
+    woken: Option<Instant>,
     /// The socket has something, or room.
     came: bool,
     /// The camera sends no more than it has.
@@ -113,9 +113,11 @@ pub(super) struct Wire {
 /// What a turn brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Bytes, or none in time. `is_prompt`: they were waited for.
+    /// Bytes, or none in time.
     Read {
-        is_prompt: bool,
+        /// When the first of them came, if they were waited for.
+        woken: Option<Instant>,
+        bytes: usize,
     },
     /// The camera has closed the connection.
     Closed,
@@ -196,10 +198,10 @@ impl Wire {
         limit: Option<Instant>,
         rest: Duration,
     ) -> io::Result<Turn> {
-        let mut is_prompt = false;
+        let mut woken = None;
         if !self.has_more {
             let news = waiting.wait(limit)?;
-            is_prompt = news.was_waited_for;
+            woken = news.woken;
             self.has_more = news.came;
             self.is_ending |= news.is_last;
             self.flush()?;
@@ -208,15 +210,18 @@ impl Wire {
             return Ok(Turn::Stopped);
         }
         if !self.has_more {
-            return Ok(Turn::Read { is_prompt });
+            return Ok(Turn::Read { woken, bytes: 0 });
         }
-        if is_prompt && !rest.is_zero() {
+        if woken.is_some() && !rest.is_zero() {
             waiting.stop.rest(rest);
         }
-        if self.read()? == Some(0) {
-            return Ok(Turn::Closed);
+        match self.read()? {
+            Some(0) => Ok(Turn::Closed),
+            read => Ok(Turn::Read {
+                woken,
+                bytes: read.unwrap_or_default(),
+            }),
         }
-        Ok(Turn::Read { is_prompt })
     }
 
     /// Reads once. The socket is told of by edges: only one that is seen empty is waited for.

@@ -122,7 +122,7 @@ impl Outlet {
         line: &Line,
         sample: &gst::Sample,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
+        let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps_owned()) else {
             return Ok(gst::FlowSuccess::Ok);
         };
         let raw = source_stamp(sample, buffer, feed.pace);
@@ -131,7 +131,7 @@ impl Outlet {
         }
         // From here on the line waits for others (its turn, its time, downstream): that is no stall.
         line.set_pushing(true);
-        let flow = self.pass(feed, line, buffer, caps, raw);
+        let flow = self.pass(feed, line, buffer, &caps, raw);
         line.set_pushing(false);
         flow
     }
@@ -141,7 +141,7 @@ impl Outlet {
         feed: &Feed,
         line: &Line,
         buffer: &gst::BufferRef,
-        caps: &gst::CapsRef,
+        caps: &gst::Caps,
         raw: Stamp,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         if !feed.gather(line) {
@@ -166,7 +166,7 @@ impl Outlet {
         feed: &Feed,
         line: &Line,
         buffer: &gst::BufferRef,
-        caps: &gst::CapsRef,
+        caps: &gst::Caps,
         raw: Stamp,
         begins: bool,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {

@@ -21,6 +21,18 @@ pub(super) struct Slot {
     busy: bool,
 }
 
+impl Slot {
+    /// Takes the caps of a frame; says whether they are others than before.
+    fn note_caps(&mut self, caps: &gst::Caps) -> bool {
+        // Looking into them takes as long as a push: nearly always they are the very same.
+        if self.caps.as_ref().map(|known| known.as_ptr()) == Some(caps.as_ptr()) {
+            return false;
+        }
+        let before = self.caps.replace(caps.clone());
+        before.as_ref() != Some(caps)
+    }
+}
+
 impl Outlet {
     /// Makes the pads that the lines need, all before the first frame, and says which tracks there are.
     pub(super) fn open(self: &Arc<Self>, feed: &Feed, lines: &[Arc<Line>]) {
@@ -122,7 +134,7 @@ impl Outlet {
         feed: &Feed,
         line: &Line,
         buffer: gst::Buffer,
-        caps: &gst::CapsRef,
+        caps: &gst::Caps,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         // A track that came to light after the others: its key frame took longer than the grace.
         if self.add_pad(line) {
@@ -159,7 +171,7 @@ impl Outlet {
         &self,
         feed: &Feed,
         line: &Line,
-        caps: &gst::CapsRef,
+        caps: &gst::Caps,
     ) -> Option<(gst::Pad, Option<gst::Caps>)> {
         let mut state = self.state.lock();
         loop {
@@ -169,11 +181,8 @@ impl Outlet {
             let slot = state.slot_mut(line)?;
             if !slot.busy {
                 slot.busy = true;
-                let changed = slot.caps.as_deref() != Some(caps);
-                if changed {
-                    slot.caps = Some(caps.to_owned());
-                }
-                return Some((slot.pad.clone(), changed.then(|| caps.to_owned())));
+                let changed = slot.note_caps(caps);
+                return Some((slot.pad.clone(), changed.then(|| caps.clone())));
             }
             self.changed.wait(&mut state);
         }

@@ -9,6 +9,7 @@ use gst::prelude::*;
 use sluice_core::{Scheme, SourceUri};
 
 use super::Transport;
+use crate::burst::Burst;
 
 /// What the user set. Holding it means that every value was checked.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) stall: Duration,
     pub(crate) connect: Duration,
     pub(crate) stun_server: Option<String>,
+    pub(crate) burst: Burst,
     /// Why the last value of a property was refused: property and sentence.
     refused: Vec<(String, String)>,
 }
@@ -42,6 +44,7 @@ impl Default for Settings {
             stall: Duration::from_secs(5),
             connect: Duration::from_secs(10),
             stun_server: None,
+            burst: Burst::default(),
             refused: Vec::new(),
         }
     }
@@ -114,6 +117,11 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             "stun-server",
             "STUN server for WHEP sources, as stun://HOST:PORT; none by default",
         ),
+        glib::ParamSpecUInt::builder("burst")
+            .blurb("How long what a camera sends over TCP may be collected before it goes on, in milliseconds")
+            .default_value(Burst::DEFAULT)
+            .mutable_playing()
+            .build(),
     ]
 });
 
@@ -146,6 +154,7 @@ impl Settings {
             }
             "stall-timeout" => self.stall = millis(value).max(Duration::from_millis(100)),
             "stun-server" => self.stun_server = text(value),
+            "burst" => self.burst.set(value.get().unwrap_or(Burst::DEFAULT)),
             "connect-timeout" => self.connect = millis(value).max(Duration::from_millis(100)),
             _ => {}
         }
@@ -171,6 +180,7 @@ impl Settings {
             "stall-timeout" => as_millis(self.stall).to_value(),
             "connect-timeout" => as_millis(self.connect).to_value(),
             "stun-server" => self.stun_server.to_value(),
+            "burst" => self.burst.ms().to_value(),
             _ => return None,
         })
     }

@@ -83,6 +83,7 @@ impl Supervisor {
             fingerprint: self.settings.fingerprint.clone(),
             connect: self.settings.connect,
             stun_server: self.settings.stun_server.clone(),
+            burst: self.settings.burst.clone(),
             clock,
             base,
         };

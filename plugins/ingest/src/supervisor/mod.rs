@@ -22,8 +22,9 @@ use crate::report::DialEvent;
 use crate::source::Settings;
 use crate::words;
 
-/// How often the tracks' flow is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the tracks' flow is looked at, at most and at least.
+const LEAST_LOOK: Duration = Duration::from_millis(50);
+const MOST_LOOK: Duration = Duration::from_millis(500);
 /// How long a source may send without a key frame (or whatever else makes its tracks known).
 const KEY_PATIENCE: Duration = Duration::from_secs(45);
 /// How long a better source may take to its first key frame before the worse one is dropped all the same.
@@ -156,11 +157,20 @@ impl Supervisor {
             .redial
             .poll_timeout()
             .map(|due| due.saturating_duration_since(now));
-        let look = self.active.as_ref().or(self.probe.as_ref()).map(|_| LOOK);
+        let look = self
+            .active
+            .as_ref()
+            .or(self.probe.as_ref())
+            .map(|_| self.time_to_look());
         match due.into_iter().chain(look).min() {
             Some(wait) if self.timing.is_some() => inbox.recv_timeout(wait),
             Some(_) | None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
+    }
+
+    /// How often what flows is looked at: a stall is seen a tenth too late at most.
+    fn time_to_look(&self) -> Duration {
+        (self.settings.stall / 10).clamp(LEAST_LOOK, MOST_LOOK)
     }
 
     fn on_input(&mut self, input: Input) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use gst::glib;
 use gst::prelude::*;
@@ -14,7 +15,7 @@ use super::settings::{self, Settings};
 use crate::queue::{Frame, Order, Pushed, Queue};
 use crate::state::{Doing, Report};
 use crate::track;
-use crate::writer::{Writer, wall};
+use crate::writer::Writer;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -23,6 +24,9 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Sluice recorder"),
     )
 });
+
+/// How long a frame may have been on its way.
+const MOST_LATE: Duration = Duration::from_secs(2);
 
 /// What is known of a requested pad.
 struct Input {
@@ -138,7 +142,7 @@ impl RecordSink {
                 key,
                 pts,
                 dts: dts.filter(|_| input.kind == Kind::Video),
-                wall: wall(),
+                wall: self.wall(dts.unwrap_or(pts)),
             };
             let leads = input.kind == Kind::Video || leads_by_sound;
             (frame, leads, Arc::clone(&state.queue))
@@ -162,6 +166,21 @@ impl RecordSink {
             self.report().is(Doing::Recording, None, None);
         }
         Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// When a frame was taken that comes in now, by its running time: it may have been collected with others on its way.
+    fn wall(&self, at: i64) -> SystemTime {
+        let now = SystemTime::now();
+        let running = self.obj().current_running_time();
+        let late = running.and_then(|running| {
+            let running = i64::try_from(running.nseconds()).ok()?;
+            u64::try_from(running.checked_sub(at)?).ok()
+        });
+        // One that is later by more has lost its way elsewhere; without a clock, a frame is taken when it comes.
+        let late = late
+            .map(Duration::from_nanos)
+            .filter(|late| *late <= MOST_LATE);
+        now.checked_sub(late.unwrap_or_default()).unwrap_or(now)
     }
 
     fn event(&self, pad: &gst::Pad, event: gst::Event) -> bool {

@@ -169,6 +169,7 @@ impl ObjectImpl for WhepSink {
                     .unwrap_or(u32::MAX)
                     .to_value();
             }
+            "watched" => return self.producer().is_watched().to_value(),
             "stats" => return signals::stats(&self.viewers()).to_value(),
             _ => {}
         }
@@ -211,6 +212,10 @@ fn properties() -> Vec<glib::ParamSpec> {
         ),
         glib::ParamSpecUInt::builder("viewers")
             .blurb("How many viewers there are")
+            .read_only()
+            .build(),
+        glib::ParamSpecBoolean::builder("watched")
+            .blurb("Whether anybody watches, is about to, or is pushed to; changes are notified")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
