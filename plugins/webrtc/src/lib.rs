@@ -11,6 +11,7 @@ mod listen;
 mod load;
 mod own_server;
 mod packetize;
+mod pads;
 mod peer;
 mod probe;
 mod producer;

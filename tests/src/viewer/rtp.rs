@@ -288,6 +288,19 @@ impl Stream {
         true
     }
 
+    /// A receiver report (RFC 3550, 6.4.2) that says so much came, of a receiver who has lost nothing lately.
+    pub fn report(&self) -> Vec<u8> {
+        let highest = self.max.saturating_sub(65_536);
+        let highest = u32::try_from(highest & u64::from(u32::MAX)).unwrap_or_default();
+        let mut packet = vec![0x81, 201, 0, 7];
+        packet.extend(1_u32.to_be_bytes());
+        packet.extend(self.ssrc.to_be_bytes());
+        packet.extend([0; 4]);
+        packet.extend(highest.to_be_bytes());
+        packet.extend([0; 12]);
+        packet
+    }
+
     /// The counters as they stand.
     pub fn totals(&self) -> Totals {
         let received = self.totals.received;

@@ -22,6 +22,8 @@ use crate::{stamp, stun};
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// More than str0m needs to say goodbye.
 const CLOSING_STEPS: usize = 20;
+/// How often a light viewer says what came.
+const EACH_REPORT: Duration = Duration::from_secs(2);
 /// Of RTCP past the stack: what the stack itself sends counts from 1.
 const FIRST_INDEX: u32 = 1 << 20;
 /// A stamp sits in front of a frame's first slice.
@@ -53,6 +55,8 @@ pub(super) struct Session {
     late: VecDeque<(Instant, Vec<u8>, SocketAddr)>,
     protector: Protector,
     next_index: u32,
+    /// When a light viewer says next what came.
+    report_due: Instant,
 }
 
 impl Session {
@@ -142,6 +146,7 @@ impl Session {
             late: VecDeque::new(),
             protector,
             next_index: FIRST_INDEX,
+            report_due: now,
         })
     }
 
@@ -356,8 +361,9 @@ impl Session {
                 self.counts.dropped_here += 1;
                 return;
             }
-            if self.options.light && self.counts.to_key_frame.is_some() {
+            if self.reads_heads() {
                 self.count(head, now);
+                self.report(from, now);
                 return;
             }
         }
@@ -373,6 +379,22 @@ impl Session {
         match self.rtc.handle_input(Input::Receive(now, receive)) {
             Ok(()) => self.drain(now),
             Err(e) => self.fail(format!("rtc: {e}")),
+        }
+    }
+
+    /// Whether what comes is kept from the stack, and only counted.
+    const fn reads_heads(&self) -> bool {
+        self.options.light && self.counts.to_key_frame.is_some()
+    }
+
+    /// Says what came, in place of the stack, which has not seen it: a sender of whose packets none come ends the session.
+    fn report(&mut self, to: SocketAddr, now: Instant) {
+        if now < self.report_due {
+            return;
+        }
+        self.report_due = now + EACH_REPORT;
+        for packet in self.streams.iter().map(Stream::report).collect::<Vec<_>>() {
+            self.send_rtcp(&packet, to);
         }
     }
 
@@ -392,6 +414,8 @@ impl Session {
                 }
                 Ok(Output::Transmit(packet))
                     if self.options.no_consent && stun::is_answer(&packet.contents) => {}
+                Ok(Output::Transmit(packet)) if self.reads_heads() && is_rtcp(&packet.contents) => {
+                }
                 Ok(Output::Transmit(packet)) => {
                     // A lost datagram is the network's business.
                     drop(self.socket.send_to(&packet.contents, packet.destination));
@@ -553,4 +577,9 @@ fn config(options: &ViewerOptions) -> RtcConfig {
         };
     }
     config
+}
+
+/// RFC 5761, 4: by the packet type, behind what tells media from all else on the port (RFC 7983).
+fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
 }

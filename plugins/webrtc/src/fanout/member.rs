@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use sluice_core::{Outgoing, SessionId};
 
 use super::headers::{Again, Class};
+use super::short::ShortWay;
 
 /// One track on its way to one viewer.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Lane {
     pub(crate) again: Option<Again>,
     /// The sink pad of the viewer's webrtcbin.
     pub(crate) pad: gst::Pad,
+    /// Past most of that webrtcbin.
+    pub(crate) short: Arc<ShortWay>,
 }
 
 /// What was sent of one track.

@@ -12,6 +12,7 @@ mod lists;
 mod member;
 mod queue;
 mod resend;
+mod short;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -27,6 +28,7 @@ pub(crate) use delay::take as take_delay;
 pub(crate) use headers::{Again, Class};
 pub(crate) use member::{Lane, Member, Passed};
 use queue::{Item, Queue};
+pub(crate) use short::ShortWay;
 use watchdog::Pushing;
 pub(crate) use watchdog::{is_watched, look};
 

@@ -56,6 +56,7 @@ fn member(name: u8, pad: gst::Pad) -> Arc<Member> {
         },
         again: None,
         pad,
+        short: Arc::default(),
     };
     Member::new(SessionId::from_random([name; 16]), vec![lane])
 }

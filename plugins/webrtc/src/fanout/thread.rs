@@ -238,7 +238,10 @@ impl Pusher<'_> {
         let now = Instant::now();
         let packets = list.len();
         self.pushing.begin(member, now);
-        let result = lane.pad.chain_list(list);
+        let result = match lane.short.take() {
+            Some(short) => short.push_list(list),
+            None => lane.pad.chain_list(list),
+        };
         self.pushing.end();
         if let Err(error) = result {
             tracing::debug!(viewer = %member.id, ?error, "webrtcbin takes no more");

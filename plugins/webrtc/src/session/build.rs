@@ -1,13 +1,12 @@
 //! One viewer's pipeline: a webrtcbin, set as its defaults should be.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use gst::prelude::*;
 use gst_webrtc::{WebRTCRTPTransceiver, WebRTCRTPTransceiverDirection};
 use sluice_core::whip::MID;
 
-use super::around_fec;
+use super::around_fec::ShortWays;
 use crate::fanout::{Again, Class};
 use crate::peer::{Certificate, Peer, Side, Time};
 use crate::transport::{FanOut, Transport};
@@ -40,8 +39,7 @@ pub(super) struct Built {
     pub(super) peer: Peer,
     /// In the order of the sections.
     pub(super) pads: Vec<gst::Pad>,
-    /// Frames that went around the FEC elements as one list.
-    pub(super) lists_around_fec: Arc<AtomicU64>,
+    pub(super) ways: Arc<ShortWays>,
 }
 
 /// Builds and starts a pipeline with one sink pad per section. Blocks for a state change.
@@ -53,12 +51,15 @@ pub(super) fn build(
     sections: &[Section],
 ) -> Result<Built, String> {
     let peer = Peer::new(time, transport, side, certificate, 0)?;
-    let lists_around_fec = Arc::default();
-    let counted = Arc::clone(&lists_around_fec);
+    let ways = Arc::new(ShortWays::new(sections.iter().map(sink)));
+    let (watching, webrtcbin) = (Arc::clone(&ways), peer.webrtcbin.downgrade());
     let leads = transport.fan_out != FanOut::Plain;
     peer.on_inner_element(move |element, factory| {
-        if leads && factory == "rtpulpfecenc" {
-            around_fec::lead(element, &counted);
+        if leads
+            && factory == "rtpulpfecenc"
+            && let Some(webrtcbin) = webrtcbin.upgrade()
+        {
+            watching.watch(&webrtcbin, element);
         }
     });
     let built = Built {
@@ -67,7 +68,7 @@ pub(super) fn build(
             .map(|section| request_pad(&peer.webrtcbin, section))
             .collect::<Result<_, _>>()?,
         peer,
-        lists_around_fec,
+        ways,
     };
     built.peer.start()?;
     // An answer made before the pads have caps lacks a=ssrc (F6).
@@ -77,9 +78,14 @@ pub(super) fn build(
     Ok(built)
 }
 
+/// The name of the pad of a section's m-line.
+fn sink(section: &Section) -> String {
+    format!("sink_{}", section.mline)
+}
+
 fn request_pad(webrtcbin: &gst::Element, section: &Section) -> Result<gst::Pad, String> {
     let pad = webrtcbin
-        .request_pad_simple(&format!("sink_{}", section.mline))
+        .request_pad_simple(&sink(section))
         .ok_or("webrtcbin gave no pad")?;
     let transceiver = pad.property::<WebRTCRTPTransceiver>("transceiver");
     transceiver.set_property("direction", WebRTCRTPTransceiverDirection::Sendonly);

@@ -118,7 +118,7 @@ impl Order {
         .map_err(failed)?;
         let beginning = Beginning {
             audience: Audience::Viewer,
-            member: Member::new(self.id.clone(), lanes(&self.sections, &built.pads)),
+            member: Member::new(self.id.clone(), lanes(&self.sections, &built)),
             built,
             codecs: self.parts.iter().map(|part| part.codec).collect(),
             plan: self.plan.clone(),

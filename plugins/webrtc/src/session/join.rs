@@ -9,7 +9,7 @@ use sluice_core::whep::{Deadlines, Session as Machine};
 use sluice_core::whip::MID;
 use sluice_core::{Choice, Codec, Kind, Offer, Plan, Problem, SessionId, Track, fit, plan};
 
-use super::build::{self, Section};
+use super::build::{self, Built, Section};
 use super::{Audience, Beginning, Session};
 use crate::fanout::{Again, Class, Lane, Member, Passed};
 use crate::peer::{
@@ -110,8 +110,8 @@ pub(super) fn tracks(producer: &Producer) -> Result<Vec<Offered>, Problem> {
 }
 
 /// Gives the viewer's lanes in the fan-out.
-pub(super) fn lanes(sections: &[Section], pads: &[gst::Pad]) -> Vec<Lane> {
-    let lanes = sections.iter().zip(pads);
+pub(super) fn lanes(sections: &[Section], built: &Built) -> Vec<Lane> {
+    let lanes = sections.iter().zip(&built.pads);
     let lanes = lanes.map(|(section, pad)| Lane {
         track: section.track,
         video: section.video,
@@ -121,6 +121,7 @@ pub(super) fn lanes(sections: &[Section], pads: &[gst::Pad]) -> Vec<Lane> {
         class: section.class.clone(),
         again: section.again,
         pad: pad.clone(),
+        short: built.ways.of(pad),
     });
     lanes.collect()
 }
@@ -264,7 +265,7 @@ impl Order {
         };
         let built = build::build(&self.time, &transport, side, certificate, &self.sections)
             .map_err(failed)?;
-        let lanes = lanes(&self.sections, &built.pads);
+        let lanes = lanes(&self.sections, &built);
         let beginning = Beginning {
             audience: Audience::Viewer,
             member: Member::new(self.id.clone(), lanes),

@@ -228,7 +228,7 @@ impl Session {
                 machine,
             }),
             peer: built.peer,
-            lists_around_fec: built.lists_around_fec,
+            lists_around_fec: Arc::clone(&built.ways.taken),
             key_frames_wanted: AtomicU64::new(0),
         });
         SESSIONS.lock().push(Arc::downgrade(&session));

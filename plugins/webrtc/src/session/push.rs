@@ -56,7 +56,7 @@ pub(crate) fn push(
     };
     let beginning = Beginning {
         audience: Audience::Target,
-        member: Member::new(id, lanes(&sections, &built.pads)),
+        member: Member::new(id, lanes(&sections, &built)),
         built,
         codecs: outgoing.parts.iter().map(|part| part.codec).collect(),
         plan: Vec::new(),

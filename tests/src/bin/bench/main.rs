@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use run::{Server, measure};
+use run::{Row, Server, measure};
 
 /// Measures Sluice and a plain webrtcbin beside it.
 #[derive(Debug, Parser)]
@@ -37,6 +37,9 @@ struct Arguments {
     /// Where the table goes; `-` for the terminal only.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md"))]
     out: PathBuf,
+    /// What serves the viewers.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Serves::value_variants().to_vec())]
+    servers: Vec<Serves>,
     /// Measures this part only, and writes no file.
     #[arg(long, value_enum)]
     only: Option<Part>,
@@ -48,9 +51,38 @@ struct Arguments {
     baseline: Option<String>,
 }
 
-/// What is measured beside the viewers.
+/// What serves viewers, in the order of the table.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Serves {
+    /// The gateway.
+    Sluice,
+    /// The gateway, whose lists cross all of webrtcbin.
+    Lists,
+    /// The gateway, which hands webrtcbin packet by packet.
+    Plain,
+    /// The gateway, with a port of libnice's for each viewer.
+    Libnice,
+    /// A pipeline for each viewer.
+    Webrtcbin,
+}
+
+impl Serves {
+    const fn server(self) -> Server {
+        match self {
+            Self::Sluice => Server::Sluice,
+            Self::Lists => Server::SluiceWith("fan_out: lists"),
+            Self::Plain => Server::SluiceWith("fan_out: plain"),
+            Self::Libnice => Server::SluiceWith("transport: libnice"),
+            Self::Webrtcbin => Server::Webrtcbin,
+        }
+    }
+}
+
+/// What can be measured alone.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Part {
+    /// What a viewer costs, and gets.
+    Viewers,
     /// The way from a publisher to a viewer.
     Publisher,
     /// From one codec to another, beside ffmpeg.
@@ -62,7 +94,8 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 4] = [
+    /// All but the viewers, who have the page's first table.
+    const FURTHER: [Self; 4] = [
         Self::Publisher,
         Self::Transcode,
         Self::Shared,
@@ -70,10 +103,11 @@ impl Part {
     ];
 
     /// Measures it, and gives its part of the page.
-    fn measure(self, span: Duration, latencies: &[String]) -> String {
+    fn measure(self, span: Duration, arguments: &Arguments) -> String {
         eprintln!("{self:?} …");
         match self {
-            Self::Publisher => table::ways(&publish::measure(span, latencies)),
+            Self::Viewers => table::viewers(&viewers(span, arguments)),
+            Self::Publisher => table::ways(&publish::measure(span, &arguments.latencies)),
             Self::Transcode => table::transcode(&transcode::measure(span)),
             Self::Shared => table::shared(&shared::measure(span)),
             Self::Recorded => table::recorded(&record::measure(span)),
@@ -91,23 +125,27 @@ fn main() {
     }
     let span = Duration::from_secs(arguments.seconds);
     if let Some(part) = arguments.only {
-        println!("{}", part.measure(span, &arguments.latencies));
+        println!("{}", part.measure(span, &arguments));
         return;
     }
-    let parts = Part::ALL.map(|part| {
-        let table = part.measure(span, &arguments.latencies);
+    let parts = Part::FURTHER.map(|part| {
+        let table = part.measure(span, &arguments);
         println!("{table}");
         table
     });
+    let rows = viewers(span, &arguments);
+    let page = table::page(&rows, &parts, arguments.seconds);
+    if arguments.out.as_os_str() == "-" {
+        println!("{page}");
+    } else if let Err(e) = std::fs::write(&arguments.out, page) {
+        panic!("{}: {e}", arguments.out.display());
+    }
+}
+
+/// Measures each server with each number of viewers.
+fn viewers(span: Duration, arguments: &Arguments) -> Vec<Row> {
     let mut rows = Vec::new();
-    let servers = [
-        Server::Sluice,
-        Server::SluiceWith("fan_out: lists"),
-        Server::SluiceWith("fan_out: plain"),
-        Server::SluiceWith("transport: libnice"),
-        Server::Webrtcbin,
-    ];
-    for server in servers {
+    for server in arguments.servers.iter().map(|one| one.server()) {
         for viewers in &arguments.viewers {
             eprintln!("{server}, {viewers} viewers …");
             let row = measure(server, *viewers, span);
@@ -115,10 +153,5 @@ fn main() {
             rows.push(row);
         }
     }
-    let page = table::page(&rows, &parts, arguments.seconds);
-    if arguments.out.as_os_str() == "-" {
-        println!("{page}");
-    } else if let Err(e) = std::fs::write(&arguments.out, page) {
-        panic!("{}: {e}", arguments.out.display());
-    }
+    rows
 }

@@ -50,6 +50,12 @@ pub(crate) fn line(row: &Row) -> String {
     )
 }
 
+/// The table of the viewers.
+pub(crate) fn viewers(rows: &[Row]) -> String {
+    let lines: Vec<String> = rows.iter().map(line).collect();
+    format!("{COLUMNS}\n{}", lines.join("\n"))
+}
+
 /// The table of the way from a publisher to a viewer; the first row is the one without a gateway.
 pub(crate) fn ways(ways: &[Way]) -> String {
     let of = |way: &Way, share| quantile(&way.ages, share);
@@ -117,13 +123,12 @@ pub(crate) fn recorded(costs: &[Recorded]) -> String {
 
 /// The whole page: viewers, and the other parts as they are.
 pub(crate) fn page(rows: &[Row], parts: &[String], seconds: u64) -> String {
-    let lines: Vec<String> = rows.iter().map(line).collect();
     let gstreamer = run(std::process::Command::new("gst-launch-1.0").arg("--version"));
     let gstreamer = gstreamer.lines().nth(1).unwrap_or("GStreamer");
     format!(
-        "{HEAD}\nMachine: {}; {gstreamer}. Windows of {seconds} s.\n\n{COLUMNS}\n{}\n\n{NOTES}\n{}\n",
+        "{HEAD}\nMachine: {}; {gstreamer}. Windows of {seconds} s.\n\n{}\n\n{NOTES}\n{}\n",
         machine(),
-        lines.join("\n"),
+        viewers(rows),
         parts.join("\n\n"),
     )
 }
