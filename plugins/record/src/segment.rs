@@ -28,8 +28,15 @@ const MUXER_QUEUE: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 /// So many bytes of a track go on at once, with whatever follows or not.
 const LIST_BYTES: usize = 1 << 20;
 
-/// A track that sends nothing for so long ends, since the muxer would wait for it.
-const SILENCE: i64 = 2_000_000_000;
+/// A track that sends nothing for so long ends, since the muxer would wait for it, in nanoseconds. Pictures may come once a
+/// second; sound does not, and pictures that wait for it are lost if the gateway is killed. Opus that sends no silence
+/// (DTX, RFC 7587, 3.1.3) still sends a packet each 400 ms.
+const fn silence(kind: Kind) -> i64 {
+    match kind {
+        Kind::Video => 2_000_000_000,
+        Kind::Audio => 700_000_000,
+    }
+}
 
 /// So many files of one microsecond are looked for before giving up.
 const COPIES: u32 = 1000;
@@ -40,6 +47,8 @@ struct Lane {
     caps: gst::Caps,
     begun: bool,
     last: i64,
+    /// So long it may send nothing, in nanoseconds.
+    silence: i64,
     ended: bool,
     /// Goes on with the next `flush`.
     list: Option<gst::BufferList>,
@@ -242,6 +251,7 @@ impl Opening<'_> {
                 source,
                 caps: caps.clone(),
                 last: self.base,
+                silence: silence(codec.kind()),
                 ended: false,
                 list: None,
                 listed: 0,
@@ -341,7 +351,7 @@ impl Segment {
     pub(crate) fn write(&mut self, frame: &Frame) -> bool {
         let now = frame.at();
         for lane in &mut self.lanes {
-            if lane.track != frame.track && !lane.ended && now - lane.last > SILENCE {
+            if lane.track != frame.track && !lane.ended && now - lane.last > lane.silence {
                 lane.end();
             }
         }

@@ -20,8 +20,9 @@ use crate::state::{Doing, Report};
 /// Running time counts from here, so that pictures that are decoded before it have a time too.
 const ORIGIN: i64 = 3_600_000_000_000;
 
-/// How far a live track may be ahead of one that is silent.
-const LIVE: Duration = Duration::from_secs(1);
+/// How far a live track may be ahead of one that is silent. Both come in time, but for what the network does to one of two ports; what
+/// waits is lost if the gateway is killed.
+const LIVE: Duration = Duration::from_millis(500);
 
 /// And one that is read from a file, as fast as it can be.
 const FILES: Duration = Duration::from_secs(60);
@@ -286,7 +287,7 @@ impl Writer {
         let tracks: Vec<_> = self
             .caps
             .iter()
-            .filter(|(track, _)| **track == first.track || !self.merge.is_over(**track))
+            .filter(|(track, _)| **track == first.track || !self.merge.is_away(**track))
             .map(|(track, (_, caps))| (*track, caps.clone()))
             .collect();
         let place = tracks.iter().position(|(track, _)| *track == first.track);

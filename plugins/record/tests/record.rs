@@ -221,6 +221,20 @@ fn a_gap_in_the_source_is_no_stretched_frame() {
 }
 
 #[test]
+fn pictures_do_not_wait_for_sound_that_has_stopped() {
+    for format in ["fmp4", "mkv", "mpegts"] {
+        let take = Take::new(format);
+        let mut recorder = Recorder::start(&take, "block=false");
+        recorder.sound(1);
+        for second in 0..5 {
+            recorder.video(320, 240, 25 * second, 25);
+        }
+        // Nothing comes behind them, and all but what a fragment holds is on the disk.
+        recorder.until_there(25 * 5 - 10);
+    }
+}
+
+#[test]
 fn a_file_that_was_cut_off_is_repaired_at_the_next_start() {
     for (format, ending) in [("fmp4", "mp4"), ("mkv", "mkv"), ("mpegts", "ts")] {
         let take = Take::new(format);

@@ -8,11 +8,20 @@ struct Lane<T> {
     frames: VecDeque<(Duration, T)>,
     newest: Duration,
     over: bool,
+    /// It was waited for in vain, and has sent nothing since.
+    late: bool,
+}
+
+impl<T> Lane<T> {
+    fn is_awaited(&self) -> bool {
+        self.frames.is_empty() && !self.over && !self.late
+    }
 }
 
 /// Gives frames of all tracks out in order of time, so that a cut at a key frame cuts all tracks there.
 ///
-/// A track without frames is waited for until another is so far ahead; of each track it holds no more.
+/// A track without frames is waited for until another is so far ahead; of each track it holds no more. Then nobody waits for it
+/// until it has a frame again: sound that is announced and never comes would hold back all pictures for ever.
 #[derive(Debug, Clone)]
 pub struct Merge<T> {
     patience: Duration,
@@ -35,6 +44,7 @@ impl<T> Merge<T> {
                 frames: VecDeque::new(),
                 newest: Duration::ZERO,
                 over: false,
+                late: false,
             });
         }
     }
@@ -46,6 +56,7 @@ impl<T> Merge<T> {
             return;
         };
         lane.over = false;
+        lane.late = false;
         lane.newest = lane.newest.max(at);
         lane.frames.push_back((lane.newest, frame));
     }
@@ -64,16 +75,23 @@ impl<T> Merge<T> {
         lane.is_none_or(|lane| lane.over && lane.frames.is_empty())
     }
 
+    /// Says whether a track has ended, or was waited for in vain and has sent nothing since.
+    pub fn is_away(&self, track: usize) -> bool {
+        let late = self.lanes.get(track).is_some_and(|lane| lane.late);
+        late || self.is_over(track)
+    }
+
     /// Gives the next frame with its time and track, or none while one that comes first may still come.
     pub fn pop(&mut self) -> Option<(Duration, usize, T)> {
         let next = |(track, lane): (usize, &Lane<T>)| Some((lane.frames.front()?.0, track));
         let (at, track) = self.lanes.iter().enumerate().filter_map(next).min()?;
         let newest = self.lanes.iter().map(|lane| lane.newest).max()?;
-        let waiting = self.lanes.iter().any(|lane| {
-            lane.frames.is_empty() && !lane.over && newest.saturating_sub(at) < self.patience
-        });
-        if waiting {
-            return None;
+        let is_early = newest.saturating_sub(at) < self.patience;
+        for lane in self.lanes.iter_mut().filter(|lane| lane.is_awaited()) {
+            if is_early {
+                return None;
+            }
+            lane.late = true;
         }
         let (at, frame) = self.lanes.get_mut(track)?.frames.pop_front()?;
         Some((at, track, frame))
@@ -112,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_track_is_waited_for_one_second() {
+    fn a_silent_track_is_waited_for_one_second_and_no_more_until_it_is_back() {
         let mut merge = Merge::new(ms(1000));
         merge.expect(1);
         for at in [0, 500, 999] {
@@ -120,7 +138,16 @@ mod tests {
         }
         assert_eq!(all(&mut merge), [0u64; 0]);
         merge.push(0, ms(1000), 1000);
-        assert_eq!(all(&mut merge), [0]);
+        assert_eq!(all(&mut merge), [0, 500, 999, 1000]);
+        merge.push(0, ms(1040), 1040);
+        assert_eq!(all(&mut merge), [1040]);
+        assert!(merge.is_away(1) && !merge.is_over(1) && !merge.is_away(0));
+
+        merge.push(1, ms(1060), 1060);
+        merge.push(0, ms(1080), 1080);
+        assert_eq!(all(&mut merge), [1060]);
+        merge.push(1, ms(1100), 1100);
+        assert_eq!(all(&mut merge), [1080]);
     }
 
     #[test]

@@ -174,21 +174,28 @@ impl Recorder {
     /// Sends `count` frames of one group of pictures, the first of which is frame number `first` of 25 a second.
     pub(crate) fn video(&mut self, width: u32, height: u32, first: u64, count: usize) {
         let samples = self.encoded(width, height);
-        if !std::mem::replace(&mut self.begun, true) {
-            self.pad.send_event(gst::event::StreamStart::new("test"));
-        }
-        self.pad
-            .send_event(gst::event::Caps::new(&samples[0].caps_owned().unwrap()));
-        self.pad
-            .send_event(gst::event::Segment::new(&gst::FormattedSegment::<
-                gst::ClockTime,
-            >::new()));
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        begin(&self.pad, is_first, &samples[0]);
         for (number, sample) in (first..).zip(samples.iter().take(count)) {
             let mut buffer = sample.buffer_owned().unwrap();
             let inside = buffer.make_mut();
             inside.set_pts(gst::ClockTime::from_mseconds(40 * number));
             inside.set_dts(gst::ClockTime::from_mseconds(40 * number));
             self.pad.chain(buffer).unwrap();
+        }
+    }
+
+    /// Sends a tone from the begin for so long, as Opus, and nothing behind it: it does not end.
+    pub(crate) fn sound(&self, seconds: u64) {
+        let sink = self.pipeline.by_name("r").unwrap();
+        let pad = sink.request_pad_simple("audio_0").unwrap();
+        let samples = encode(&format!(
+            "audiotestsrc num-buffers={} samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 ! opusenc",
+            50 * seconds
+        ));
+        begin(&pad, true, &samples[0]);
+        for sample in samples {
+            pad.chain(sample.buffer_owned().unwrap()).unwrap();
         }
     }
 
@@ -223,15 +230,12 @@ impl Recorder {
 
     /// Sends pictures until so many bytes are in the file; gives its name and what is in it then.
     pub(crate) fn video_until_written(&mut self, bytes: usize) -> (PathBuf, Vec<u8>) {
-        let sink = self.pipeline.by_name("r").unwrap();
-        let location: String = sink.property("location");
-        let folder = Path::new(&location).parent().unwrap().to_path_buf();
         let bus = self.pipeline.bus().unwrap();
         for group in 0..200 {
             self.video(320, 240, 25 * group, 25);
             let pace = gst::ClockTime::from_mseconds(50);
             bus.timed_pop_filtered(pace, &[gst::MessageType::Error]);
-            if let Some(part) = parts(folder.clone()).first() {
+            if let Some(part) = parts(self.folder()).first() {
                 let written = std::fs::read(part).unwrap();
                 if written.len() > bytes {
                     return (part.clone(), written);
@@ -239,6 +243,28 @@ impl Recorder {
             }
         }
         panic!("nothing was written");
+    }
+
+    fn folder(&self) -> PathBuf {
+        let sink = self.pipeline.by_name("r").unwrap();
+        let location: String = sink.property("location");
+        Path::new(&location).parent().unwrap().to_path_buf()
+    }
+
+    /// Waits until there are so many pictures in the file that is being written, as another program reads it.
+    pub(crate) fn until_there(&self, pictures: u64) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let bus = self.pipeline.bus().unwrap();
+        let mut seen = 0;
+        while std::time::Instant::now() < deadline {
+            seen = parts(self.folder()).first().map_or(0, |part| count(part));
+            if seen >= pictures {
+                return;
+            }
+            let pace = gst::ClockTime::from_mseconds(100);
+            bus.timed_pop_filtered(pace, &[gst::MessageType::Error]);
+        }
+        panic!("{seen} pictures");
     }
 
     /// Writes what comes, or keeps it.
@@ -293,34 +319,50 @@ impl Recorder {
         until_eos(&self.pipeline)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "test pipelines are literals of these files"
-    )]
     fn encoded(&mut self, width: u32, height: u32) -> Vec<gst::Sample> {
         if let Some((_, samples)) = self.frames.iter().find(|(known, _)| *known == width) {
             return samples.clone();
         }
-        let line = format!(
+        let samples = encode(&format!(
             "videotestsrc num-buffers=25 ! video/x-raw,width={width},height={height},framerate=25/1 ! \
              x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! \
-             video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
-        );
-        let pipeline = gst::parse::launch(&line)
-            .unwrap()
-            .downcast::<gst::Pipeline>()
-            .unwrap();
-        let sink = pipeline.by_name("out").unwrap();
-        let sink = sink.downcast::<gst_app::AppSink>().unwrap();
-        pipeline.set_state(gst::State::Playing).unwrap();
-        let mut samples = vec![];
-        while let Ok(sample) = sink.pull_sample() {
-            samples.push(sample);
-        }
-        pipeline.set_state(gst::State::Null).unwrap();
+             video/x-h264,stream-format=byte-stream,alignment=au"
+        ));
         self.frames.push((width, samples.clone()));
         samples
     }
+}
+
+/// Says what comes on a pad.
+fn begin(pad: &gst::Pad, is_first: bool, sample: &gst::Sample) {
+    if is_first {
+        pad.send_event(gst::event::StreamStart::new("test"));
+    }
+    pad.send_event(gst::event::Caps::new(&sample.caps_owned().unwrap()));
+    let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    pad.send_event(gst::event::Segment::new(&segment));
+}
+
+/// Gives all that comes out of a line of elements.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "test pipelines are literals of these files"
+)]
+fn encode(line: &str) -> Vec<gst::Sample> {
+    let line = format!("{line} ! appsink name=out sync=false");
+    let pipeline = gst::parse::launch(&line)
+        .unwrap()
+        .downcast::<gst::Pipeline>()
+        .unwrap();
+    let sink = pipeline.by_name("out").unwrap();
+    let sink = sink.downcast::<gst_app::AppSink>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut samples = vec![];
+    while let Ok(sample) = sink.pull_sample() {
+        samples.push(sample);
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    samples
 }
 
 impl Drop for Recorder {
@@ -336,6 +378,22 @@ pub(crate) fn parts(folder: PathBuf) -> Vec<PathBuf> {
     paths
         .filter(|path| path.extension().is_some_and(|ending| ending == "part"))
         .collect()
+}
+
+/// How many pictures of a file can be read, whatever ffprobe says of its end.
+fn count(file: &Path) -> u64 {
+    let output = Command::new("ffprobe")
+        .args(["-v", "quiet", "-count_packets", "-select_streams", "v:0"])
+        .args(["-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    // Of a transport stream it says so for each program, too.
+    let first = said.lines().next().map(|line| line.trim_end_matches(','));
+    first
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Decodes all of it: neither an error nor a word of one.
