@@ -38,7 +38,7 @@ impl Frame {
 pub(crate) enum Order {
     Frame(Frame),
     /// A track is there, and will have frames.
-    Expect(usize),
+    Expect(usize, Kind),
     /// A track has ended.
     Ended(usize),
     /// Write what comes, and what is kept from before; or keep it.
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(out(&queue, due), (3, None));
 
         queue.push(frame(10), true, false);
-        queue.order(Order::Expect(1));
+        queue.order(Order::Expect(1, Kind::Audio));
         assert_eq!(out(&queue, start), (2, None));
         queue.push(frame(BATCH_BYTES), true, false);
         assert_eq!(out(&queue, start), (1, None));

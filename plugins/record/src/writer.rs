@@ -24,6 +24,10 @@ const ORIGIN: i64 = 3_600_000_000_000;
 /// waits is lost if the gateway is killed.
 const LIVE: Duration = Duration::from_millis(500);
 
+/// Sound comes at once, the first picture with the next key frame. Until then there is nothing to begin a file with but the sound, which
+/// would be a file without pictures.
+const FIRST_PICTURE: Duration = Duration::from_secs(10);
+
 /// And one that is read from a file, as fast as it can be.
 const FILES: Duration = Duration::from_secs(60);
 
@@ -107,9 +111,14 @@ impl Writer {
                         .push(frame.track, Duration::from_nanos(at), frame);
                     self.drain();
                 }
-                Order::Expect(track) => {
+                Order::Expect(track, kind) => {
                     self.expected.insert(track);
-                    self.merge.expect(track);
+                    let first = match kind {
+                        Kind::Video => FIRST_PICTURE,
+                        Kind::Audio => LIVE,
+                    };
+                    let patience = if self.settings.block { FILES } else { first };
+                    self.merge.expect(track, patience);
                 }
                 Order::Ended(track) => {
                     self.ended.insert(track);

@@ -221,6 +221,20 @@ fn a_gap_in_the_source_is_no_stretched_frame() {
 }
 
 #[test]
+fn a_recording_begins_with_the_first_picture_however_long_after_the_sound() {
+    let take = Take::new("fmp4");
+    let mut recorder = Recorder::start(&take, "block=false");
+    // It takes its camera up in the middle of a group of pictures of four seconds.
+    recorder.sound(5);
+    recorder.video(320, 240, 25 * 4, 25);
+    let files = recorder.finish();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let seen = probe(&files[0]);
+    assert_eq!(seen.video.frames, 25, "{seen:?}");
+    assert!((seen.audio.span() - 1.0).abs() < 0.09, "{seen:?}");
+}
+
+#[test]
 fn pictures_do_not_wait_for_sound_that_has_stopped() {
     for format in ["fmp4", "mkv", "mpegts"] {
         let take = Take::new(format);

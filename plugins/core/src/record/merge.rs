@@ -8,6 +8,8 @@ struct Lane<T> {
     frames: VecDeque<(Duration, T)>,
     newest: Duration,
     over: bool,
+    /// How far another may be ahead before its first frame.
+    first: Option<Duration>,
     /// It was waited for in vain, and has sent nothing since.
     late: bool,
 }
@@ -37,25 +39,34 @@ impl<T> Merge<T> {
         }
     }
 
-    /// Makes sure that there are tracks up to number `track`.
-    pub fn expect(&mut self, track: usize) {
+    /// Makes sure that there is a track. Until its first frame it is waited for until another is `first` ahead: pictures begin with
+    /// the next key frame, long after the sound.
+    pub fn expect(&mut self, track: usize, first: Duration) {
+        if let Some(lane) = self.lane(track) {
+            lane.first = Some(first);
+        }
+    }
+
+    fn lane(&mut self, track: usize) -> Option<&mut Lane<T>> {
         while self.lanes.len() <= track {
             self.lanes.push(Lane {
                 frames: VecDeque::new(),
                 newest: Duration::ZERO,
                 over: false,
+                first: None,
                 late: false,
             });
         }
+        self.lanes.get_mut(track)
     }
 
     /// Takes a frame of a track, in the order in which it is decoded.
     pub fn push(&mut self, track: usize, at: Duration, frame: T) {
-        self.expect(track);
-        let Some(lane) = self.lanes.get_mut(track) else {
+        let Some(lane) = self.lane(track) else {
             return;
         };
         lane.over = false;
+        lane.first = None;
         lane.late = false;
         lane.newest = lane.newest.max(at);
         lane.frames.push_back((lane.newest, frame));
@@ -63,8 +74,7 @@ impl<T> Merge<T> {
 
     /// Takes note that a track has ended: nobody waits for it.
     pub fn end(&mut self, track: usize) {
-        self.expect(track);
-        if let Some(lane) = self.lanes.get_mut(track) {
+        if let Some(lane) = self.lane(track) {
             lane.over = true;
         }
     }
@@ -86,9 +96,9 @@ impl<T> Merge<T> {
         let next = |(track, lane): (usize, &Lane<T>)| Some((lane.frames.front()?.0, track));
         let (at, track) = self.lanes.iter().enumerate().filter_map(next).min()?;
         let newest = self.lanes.iter().map(|lane| lane.newest).max()?;
-        let is_early = newest.saturating_sub(at) < self.patience;
+        let ahead = newest.saturating_sub(at);
         for lane in self.lanes.iter_mut().filter(|lane| lane.is_awaited()) {
-            if is_early {
+            if ahead < lane.first.unwrap_or(self.patience) {
                 return None;
             }
             lane.late = true;
@@ -110,7 +120,7 @@ mod tests {
     #[test]
     fn frames_come_out_in_order_of_time() {
         let mut merge = Merge::new(ms(1000));
-        merge.expect(1);
+        merge.expect(1, ms(1000));
         for at in [0, 40, 80] {
             merge.push(0, ms(at), at);
         }
@@ -132,7 +142,7 @@ mod tests {
     #[test]
     fn a_silent_track_is_waited_for_one_second_and_no_more_until_it_is_back() {
         let mut merge = Merge::new(ms(1000));
-        merge.expect(1);
+        merge.expect(1, ms(1000));
         for at in [0, 500, 999] {
             merge.push(0, ms(at), at);
         }
@@ -148,6 +158,28 @@ mod tests {
         assert_eq!(all(&mut merge), [1060]);
         merge.push(1, ms(1100), 1100);
         assert_eq!(all(&mut merge), [1080]);
+    }
+
+    #[test]
+    fn the_first_frame_of_a_track_is_waited_for_longer() {
+        let mut merge = Merge::new(ms(500));
+        merge.expect(0, ms(10_000));
+        merge.expect(1, ms(500));
+        for at in [0, 2000, 4000] {
+            merge.push(1, ms(at), at);
+        }
+        assert_eq!(all(&mut merge), [0u64; 0]);
+        merge.push(0, ms(3000), 3000);
+        assert_eq!(all(&mut merge), [0, 2000, 3000]);
+
+        let mut never = Merge::new(ms(500));
+        never.expect(0, ms(10_000));
+        for at in [0, 9999] {
+            never.push(1, ms(at), at);
+        }
+        assert_eq!(all(&mut never), [0u64; 0]);
+        never.push(1, ms(10_000), 10_000);
+        assert_eq!(all(&mut never), [0, 9999, 10_000]);
     }
 
     #[test]

@@ -69,10 +69,11 @@ impl RecordSink {
         let tracks: Vec<_> = {
             let mut state = self.state.lock();
             state.queue = Arc::clone(&queue);
-            state.inputs.values().map(|input| input.track).collect()
+            let inputs = state.inputs.values();
+            inputs.map(|input| (input.track, input.kind)).collect()
         };
-        for track in tracks {
-            queue.order(Order::Expect(track));
+        for (track, kind) in tracks {
+            queue.order(Order::Expect(track, kind));
         }
         let writer = Writer::new(settings, queue, Arc::clone(self.report()));
         let thread = std::thread::Builder::new()
@@ -359,7 +360,7 @@ impl ElementImpl for RecordSink {
             state.inputs.insert(name.clone(), input);
             (name, track, Arc::clone(&state.queue))
         };
-        queue.order(Order::Expect(track));
+        queue.order(Order::Expect(track, kind));
         let pad = gst::Pad::builder_from_template(template)
             .name(&name)
             .chain_function(|pad, parent, buffer| {

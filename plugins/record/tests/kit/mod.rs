@@ -151,6 +151,7 @@ fn until_eos(pipeline: &gst::Pipeline) -> Vec<String> {
 pub(crate) struct Recorder {
     pipeline: gst::Pipeline,
     pad: gst::Pad,
+    sound: Option<gst::Pad>,
     frames: Vec<(u32, Vec<gst::Sample>)>,
     begun: bool,
     reason: String,
@@ -165,6 +166,7 @@ impl Recorder {
         Self {
             pipeline,
             pad,
+            sound: None,
             frames: vec![],
             begun: false,
             reason: String::new(),
@@ -186,7 +188,7 @@ impl Recorder {
     }
 
     /// Sends a tone from the begin for so long, as Opus, and nothing behind it: it does not end.
-    pub(crate) fn sound(&self, seconds: u64) {
+    pub(crate) fn sound(&mut self, seconds: u64) {
         let sink = self.pipeline.by_name("r").unwrap();
         let pad = sink.request_pad_simple("audio_0").unwrap();
         let samples = encode(&format!(
@@ -197,6 +199,7 @@ impl Recorder {
         for sample in samples {
             pad.chain(sample.buffer_owned().unwrap()).unwrap();
         }
+        self.sound = Some(pad);
     }
 
     /// Sends groups of pictures until the recorder says a state that is meant; gives the next frame's number.
@@ -315,7 +318,9 @@ impl Recorder {
 
     /// Ends the recording; gives the files that were finished since the last look.
     pub(crate) fn finish(self) -> Vec<String> {
-        self.pad.send_event(gst::event::Eos::new());
+        for pad in [Some(&self.pad), self.sound.as_ref()].into_iter().flatten() {
+            pad.send_event(gst::event::Eos::new());
+        }
         until_eos(&self.pipeline)
     }
 
