@@ -37,6 +37,17 @@ pub(crate) fn entry(element: &gst::Element, pad: &gst::Pad) -> Option<gst::Pad> 
     }
 }
 
+/// Gives the element's source pad from which data come to the sink pad `pad`, past the pads of bins.
+pub(crate) fn origin(pad: &gst::Pad) -> Option<gst::Pad> {
+    let mut source = pad.peer()?;
+    loop {
+        match source.downcast::<gst::ProxyPad>() {
+            Ok(proxy) => source = proxy.internal()?.peer()?,
+            Err(source) => return Some(source),
+        }
+    }
+}
+
 /// Says which factory made an element.
 pub(crate) fn is_of(element: &gst::Element, factory: &str) -> bool {
     element.factory().is_some_and(|made| made.name() == factory)
@@ -84,5 +95,8 @@ mod tests {
         let inside = works.static_pad("sink").unwrap();
         let outer = outer.upcast_ref::<gst::Element>();
         assert_eq!(entry(outer, &inside), outer.static_pad("sink"));
+        assert_eq!(origin(&inside), hands_on.static_pad("src"));
+        let behind = last.static_pad("sink").unwrap();
+        assert_eq!(origin(&behind), works.static_pad("src"));
     }
 }

@@ -22,8 +22,9 @@ impl<'a> Lists<'a> {
 
     /// Gives the list for a lane that was sent all but so many packets.
     pub(super) fn of(&mut self, lane: &Lane, left_out: u16) -> gst::BufferList {
+        let looks = lane.looks.now();
         let mut built = self.built.iter();
-        let same = |(class, less, _): &&(_, _, _)| *less == left_out && *class == lane.class;
+        let same = |(class, less, _): &&(_, _, _)| *less == left_out && *class == *looks;
         if let Some((_, _, list)) = built.find(same) {
             return list.clone();
         }
@@ -32,9 +33,8 @@ impl<'a> Lists<'a> {
             clock_rate: lane.clock_rate,
             left_out,
         };
-        let list = packets_for(self.frame, &lane.class, moment);
-        self.built
-            .push((lane.class.clone(), left_out, list.clone()));
+        let list = packets_for(self.frame, looks, moment);
+        self.built.push((looks.clone(), left_out, list.clone()));
         list
     }
 }

@@ -24,13 +24,52 @@ pub(crate) struct Lane {
     /// What of it was sent.
     pub(crate) sent: Passed,
     /// How its packets look.
-    pub(crate) class: Class,
+    pub(crate) looks: Looks,
     /// How they look when we send them again; `None` where webrtcbin does, or nobody.
     pub(crate) again: Option<Again>,
     /// The sink pad of the viewer's webrtcbin.
     pub(crate) pad: gst::Pad,
     /// Past most of that webrtcbin.
     pub(crate) short: Arc<ShortWay>,
+}
+
+/// How a lane's packets look, until its viewer reports on them and behind that.
+///
+/// By a report block the viewer says that it knows where the stream belongs: it needs no MID any more, as it is with libwebrtc's senders.
+/// That is 8 bytes a packet; and viewers whose offers differ in nothing but the names of their sections share their packets.
+#[derive(Debug)]
+pub(crate) struct Looks {
+    named: Class,
+    plain: Class,
+    known: AtomicBool,
+}
+
+impl Looks {
+    /// Makes those of a stream of which the viewer has not heard yet.
+    pub(crate) fn new(named: Class) -> Self {
+        Self {
+            plain: Class {
+                mid: None,
+                ..named.clone()
+            },
+            named,
+            known: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes note that the viewer has reported on the stream.
+    pub(crate) fn on_report(&self) {
+        self.known.store(true, Relaxed);
+    }
+
+    /// Gives how the packets look that are sent now.
+    pub(super) fn now(&self) -> &Class {
+        if self.known.load(Relaxed) {
+            &self.plain
+        } else {
+            &self.named
+        }
+    }
 }
 
 /// What was sent of one track.

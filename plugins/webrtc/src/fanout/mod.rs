@@ -26,7 +26,7 @@ use sluice_core::{GroupLimits, SessionId};
 
 pub(crate) use delay::take as take_delay;
 pub(crate) use headers::{Again, Class};
-pub(crate) use member::{Lane, Member, Passed};
+pub(crate) use member::{Lane, Looks, Member, Passed};
 use queue::{Item, Queue};
 pub(crate) use short::ShortWay;
 use watchdog::Pushing;

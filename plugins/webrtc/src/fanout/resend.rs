@@ -45,7 +45,14 @@ pub(super) fn resend<'a>(
             clock_rate: lane.clock_rate,
             left_out: position.left_out,
         };
-        packet_again(frame, at, &lane.class, again, position.next_again(), moment)
+        packet_again(
+            frame,
+            at,
+            lane.looks.now(),
+            again,
+            position.next_again(),
+            moment,
+        )
     });
     if let Some(list) = list.get_mut() {
         packets.for_each(|packet| list.add(packet));

@@ -9,7 +9,7 @@ use gst::prelude::*;
 use parking_lot::{Condvar, Mutex};
 use sluice_core::{GroupLimits, SessionId};
 
-use super::{Class, FanOut, Lane, Member, Notice, Passed};
+use super::{Class, FanOut, Lane, Looks, Member, Notice, Passed};
 use crate::packetize::{Frame, Packet};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,10 +50,10 @@ fn member(name: u8, pad: gst::Pad) -> Arc<Member> {
         clock_rate: 90_000,
         ssrc: 7,
         sent: Passed::default(),
-        class: Class {
+        looks: Looks::new(Class {
             payload_type: 102,
-            mid: None,
-        },
+            mid: Some((4, "0".to_owned())),
+        }),
         again: None,
         pad,
         short: Arc::default(),
@@ -106,6 +106,29 @@ fn stuck_viewer(name: u8) -> Arc<Member> {
         .build();
     open(&pad);
     member(name, pad)
+}
+
+#[test]
+fn a_viewer_is_told_where_a_stream_belongs_until_it_reports_on_it() {
+    let (fanout, _notices) = fanout();
+    let (tell, sizes) = channel();
+    let pad = gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_pad, _parent, buffer| {
+            let _sent = tell.send(buffer.size());
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .event_function(|_, _, _| true)
+        .build();
+    open(&pad);
+    let member = member(1, pad);
+    fanout.join(member.clone());
+    assert!(fanout.push(frame(0, true)));
+    let named = sizes.recv_timeout(PATIENCE).unwrap();
+    member.lanes[0].looks.on_report();
+    assert!(fanout.push(frame(1, false)));
+    let plain = sizes.recv_timeout(PATIENCE).unwrap();
+    // The extension's head, and the name in a word.
+    assert_eq!(named - plain, 8);
 }
 
 // Its own connection, its own loss: the others get every frame, and the source is not asked for more.

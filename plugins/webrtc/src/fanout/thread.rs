@@ -347,7 +347,7 @@ impl Viewer {
                     clock_rate: lane.clock_rate,
                     left_out: position.left_out,
                 };
-                let list = packets_for(&frame, &lane.class, moment);
+                let list = packets_for(&frame, lane.looks.now(), moment);
                 if !pusher.push(&member, lane, list, frame.bytes) {
                     return false;
                 }

@@ -11,7 +11,7 @@ use sluice_core::{Choice, Codec, Kind, Offer, Plan, Problem, SessionId, Track, f
 
 use super::build::{self, Built, Section};
 use super::{Audience, Beginning, Session};
-use crate::fanout::{Again, Class, Lane, Member, Passed};
+use crate::fanout::{Again, Class, Lane, Looks, Member, Passed};
 use crate::peer::{
     Places, Side, Signals, Time, make_session, our_certificate, random_names, unavailable,
     with_formats,
@@ -118,7 +118,7 @@ pub(super) fn lanes(sections: &[Section], built: &Built) -> Vec<Lane> {
         clock_rate: section.clock_rate,
         ssrc: section.ssrc,
         sent: Passed::default(),
-        class: section.class.clone(),
+        looks: Looks::new(section.class.clone()),
         again: section.again,
         pad: pad.clone(),
         short: built.ways.of(pad),

@@ -93,6 +93,7 @@ impl Session {
             let mut watch = watch.lock();
             let tripped = said.blocks.iter().find_map(|block| {
                 let lane = self.member.lanes.iter().find(|l| l.ssrc == block.ssrc)?;
+                lane.looks.on_report();
                 let sent = lane.sent.so_far();
                 watch.breaker.on_report(block, sent, ntp, now)
             });

@@ -2,9 +2,10 @@
 //! call per train of packets.
 //!
 //! Probes on `srtpenc`'s own pads: no factory is replaced, and SRTCP and unknown ciphers stay with it. All RTP of the
-//! session comes by here, retransmissions too, so that each stream has one roll-over counter (ICE.md, I21).
+//! session comes by here, retransmissions too, so that each stream has one roll-over counter (ICE.md, I21). Once it works, packets
+//! are taken where they leave the RTP session already: between are only pads of bins, four a time.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use gst::glib;
@@ -14,6 +15,7 @@ use sluice_core::srtp::{Sender, Tag};
 
 use super::agent::Agent;
 use super::session::Session;
+use crate::pads::{is_of, origin};
 
 /// The encoder of one session, once DTLS has given a key that it can use; and where packets are put together.
 #[derive(Default)]
@@ -23,18 +25,33 @@ struct State {
     lengths: Vec<usize>,
 }
 
+/// What takes the packets of one session, wherever they come by.
+struct Taker {
+    state: Mutex<State>,
+    agent: glib::WeakRef<Agent>,
+    session: OnceLock<Arc<Session>>,
+    taken: Arc<AtomicU64>,
+    /// They are taken where they leave the RTP session, or that was not found.
+    moved: AtomicBool,
+}
+
 /// Takes the RTP of `srtpenc` over, and counts what it took: lists, or packets that came alone.
 pub(crate) fn take_over(srtpenc: &gst::Element, agent: &Agent, taken: &Arc<AtomicU64>) {
-    let state = Arc::<Mutex<State>>::default();
-    let keyed = Arc::clone(&state);
+    let taker = Arc::new(Taker {
+        state: Mutex::default(),
+        agent: agent.downgrade(),
+        session: OnceLock::new(),
+        taken: Arc::clone(taken),
+        moved: AtomicBool::new(false),
+    });
+    let keyed = Arc::clone(&taker);
     srtpenc.connect_notify(Some("key"), move |srtpenc, _| {
-        keyed.lock().sender = sender(srtpenc);
+        keyed.state.lock().sender = sender(srtpenc);
     });
     // webrtcbin asks for the pads before it adds the element: `pad-added` comes for later ones only (I18).
-    let (agent, taken) = (agent.downgrade(), Arc::clone(taken));
     let watch = move |pad: &gst::Pad| {
         if pad.name().starts_with("rtp_sink_") {
-            watch(pad, &state, &agent, &taken);
+            watch(pad, &taker);
         }
     };
     for pad in srtpenc.sink_pads() {
@@ -43,31 +60,50 @@ pub(crate) fn take_over(srtpenc: &gst::Element, agent: &Agent, taken: &Arc<Atomi
     srtpenc.connect_pad_added(move |_srtpenc, pad| watch(pad));
 }
 
-fn watch(
-    pad: &gst::Pad,
-    state: &Arc<Mutex<State>>,
-    agent: &glib::WeakRef<Agent>,
-    taken: &Arc<AtomicU64>,
-) {
-    let (state, agent, taken) = (Arc::clone(state), agent.clone(), Arc::clone(taken));
-    let session = OnceLock::<Arc<Session>>::new();
-    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-    pad.add_probe(types, move |_pad, info| {
-        let session = match session.get() {
+const PACKETS: gst::PadProbeType = gst::PadProbeType::BUFFER.union(gst::PadProbeType::BUFFER_LIST);
+
+fn watch(pad: &gst::Pad, taker: &Arc<Taker>) {
+    let taker = Arc::clone(taker);
+    pad.add_probe(PACKETS, move |pad, info| {
+        if !taker.take(info) {
+            return gst::PadProbeReturn::Ok;
+        }
+        if !taker.moved.swap(true, Relaxed)
+            && let Some(origin) = origin(pad)
+            && let Some(session) = origin.parent_element()
+            && is_of(&session, "rtpsession")
+        {
+            let taker = Arc::clone(&taker);
+            origin.add_probe(PACKETS, move |_origin, info| {
+                if taker.take(info) {
+                    gst::PadProbeReturn::Handled
+                } else {
+                    gst::PadProbeReturn::Ok
+                }
+            });
+        }
+        gst::PadProbeReturn::Handled
+    });
+}
+
+impl Taker {
+    /// Takes packets, and says so; or leaves them to `srtpenc`.
+    fn take(&self, info: &mut gst::PadProbeInfo<'_>) -> bool {
+        let session = match self.session.get() {
             Some(session) => session,
-            None => match agent.upgrade().and_then(|agent| agent.session()) {
-                Some(found) => session.get_or_init(|| found),
-                None => return gst::PadProbeReturn::Ok,
+            None => match self.agent.upgrade().and_then(|agent| agent.session()) {
+                Some(found) => self.session.get_or_init(|| found),
+                None => return false,
             },
         };
-        let mut state = state.lock();
+        let mut state = self.state.lock();
         let State {
             sender: Some(sender),
             bytes,
             lengths,
         } = &mut *state
         else {
-            return gst::PadProbeReturn::Ok;
+            return false;
         };
         bytes.clear();
         lengths.clear();
@@ -78,14 +114,14 @@ fn watch(
                     add(buffer, sender, bytes, lengths);
                 }
             }
-            Some(_) | None => return gst::PadProbeReturn::Ok,
+            Some(_) | None => return false,
         }
-        taken.fetch_add(1, Relaxed);
+        self.taken.fetch_add(1, Relaxed);
         session.send_train(bytes, lengths);
         info.flow_res = Ok(gst::FlowSuccess::Ok);
         info.data = None;
-        gst::PadProbeReturn::Handled
-    });
+        true
+    }
 }
 
 /// Puts a packet behind the others, encrypted.
