@@ -11,7 +11,7 @@ ARGS ?= play test:
 TARGET ?=
 TIME ?= 600
 
-.PHONY: run release test setup check build unit e2e docs bench fuzz
+.PHONY: run release test setup check build unit e2e test-modes docs bench fuzz
 
 run: release
 	$(CARGO_TARGET_DIR)/release/sluice $(ARGS)
@@ -45,6 +45,12 @@ e2e: build
 	# What gateways would else find out in the background, each anew until one lives long enough.
 	$(CARGO_TARGET_DIR)/debug/sluice encoders
 	cargo nextest run --locked --workspace --profile e2e
+
+# The same by each other way that packets can take to viewers, and with libnice: an hour and a half, outside CI. What is about one way
+# chooses it itself.
+test-modes: build
+	@for way in FAN_OUT=lists FAN_OUT=plain TRANSPORT=libnice; do echo "SLUICE_WEBRTC_$$way" && \
+	env SLUICE_WEBRTC_$$way cargo nextest run --locked --workspace --profile e2e || exit 1; done
 
 bench:
 	@.ci/setup test

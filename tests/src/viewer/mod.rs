@@ -308,9 +308,9 @@ impl Viewer {
         self.session.lock().video_ssrcs()
     }
 
-    /// Ages of stamped frames in microseconds, since the last call.
-    pub fn take_ages_us(&self) -> Vec<u64> {
-        self.session.lock().take_ages_us()
+    /// When stamped frames were made, and how old they were here, in microseconds; since the last call.
+    pub fn take_stamped(&self) -> Vec<(u64, u64)> {
+        self.session.lock().take_stamped()
     }
 
     /// Takes a candidate of the server that came over a socket.

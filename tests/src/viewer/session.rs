@@ -48,7 +48,8 @@ pub(super) struct Session {
     asked: Option<Instant>,
     random: u64,
     counts: Counts,
-    ages_us: Vec<u64>,
+    /// When stamped frames were made, and how old they were here, in microseconds.
+    stamped: Vec<(u64, u64)>,
     closed: bool,
     sleeps: Option<Instant>,
     /// What came and is held back, by when it is let in.
@@ -140,7 +141,7 @@ impl Session {
             asked: None,
             random: 0x9e37_79b9_7f4a_7c15 ^ (seed + 1).wrapping_mul(0x0123_4567_89ab_cdef),
             counts: Counts::default(),
-            ages_us: Vec::new(),
+            stamped: Vec::new(),
             closed: false,
             sleeps: None,
             late: VecDeque::new(),
@@ -349,9 +350,9 @@ impl Session {
         video.map(|s| s.ssrc).collect()
     }
 
-    /// Takes the ages of stamped frames, in microseconds, collected since the last call.
-    pub(super) fn take_ages_us(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.ages_us)
+    /// Takes when stamped frames were made, and how old they were here, in microseconds, collected since the last call.
+    pub(super) fn take_stamped(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.stamped)
     }
 
     fn on_datagram(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
@@ -474,7 +475,7 @@ impl Session {
         }
         let front = packet.payload.get(..STAMP_WITHIN.min(packet.payload.len()));
         if let Some(at) = front.and_then(stamp::find) {
-            self.ages_us.push(stamp::now_us().saturating_sub(at));
+            self.stamped.push((at, stamp::now_us().saturating_sub(at)));
         }
         if payload.is_key_frame(&packet.payload) {
             self.counts.key_frames += 1;

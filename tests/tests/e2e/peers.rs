@@ -1,9 +1,12 @@
 //! Other people's WebRTC stacks view and publish: aiortc, libdatachannel, werift.
 
+use std::process::Command;
+
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::peers::{Decoder, PacketSource, Peer};
 use sluice_tests::picture;
+use sluice_tests::process::{Process, our_binary};
 use sluice_tests::wait::within;
 
 use crate::secs;
@@ -87,4 +90,29 @@ fn libdatachannel_publishes() {
     gateway.wait_state("cam", "running", secs(20));
     publisher.until(secs(10), "packets", |seen| seen.video > 100);
     aiortc_sees(&gateway, FRAMES);
+}
+
+/// Our ICE agent, handed to a webrtcbin by another language.
+#[test]
+fn the_ice_agent_answers_in_a_webrtcbin_of_python() {
+    let plugins = our_binary("libgstsluicewebrtc.so");
+    let registry = tempfile::tempdir().expect("a folder");
+    let example = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../plugins/webrtc/examples/ice-agent.py"
+    );
+    // Debian's own: PyGObject is there, and not in whatever comes first in the path.
+    let mut command = Command::new("/usr/bin/python3");
+    command
+        .arg(example)
+        .env(
+            "GST_PLUGIN_PATH",
+            plugins.parent().expect("a file is in a folder"),
+        )
+        .env("GST_REGISTRY", registry.path().join("registry.bin"));
+    let mut python = Process::spawn("python", &mut command);
+    let ended = python.wait_exit(secs(80));
+    let success = ended.is_some_and(|status| status.success());
+    assert!(success, "{ended:?}: {}", python.log());
+    assert!(python.log().contains("50 packets came"), "{}", python.log());
 }

@@ -239,6 +239,7 @@ pub(super) mod imp {
         Stream as StreamObject, Transport as TransportObject, glib, vtable,
     };
     use gst::subclass::prelude::*;
+    use std::sync::LazyLock;
     use std::sync::atomic::AtomicBool;
 
     #[derive(Default)]
@@ -302,6 +303,20 @@ pub(super) mod imp {
     }
 
     impl ObjectImpl for Agent {
+        fn signals() -> &'static [glib::subclass::Signal] {
+            static SIGNALS: LazyLock<[glib::subclass::Signal; 1]> = LazyLock::new(|| {
+                // For other languages than Rust.
+                let hush = glib::subclass::Signal::builder("hush").action();
+                let hush = hush.class_handler(|args| {
+                    let agent = args.first()?.get::<AgentObject>().ok()?;
+                    agent.hush();
+                    None
+                });
+                [hush.build()]
+            });
+            &*SIGNALS
+        }
+
         fn dispose(&self) {
             // A session that was never closed ends with its webrtcbin.
             self.obj().shut();

@@ -1,6 +1,6 @@
 //! `make bench`: what a viewer costs, and what it gets, with Sluice and with plain webrtcbin; what a recorded stream costs, and with ffmpeg.
 //!
-//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about twenty minutes on two
+//! Writes the table of `docs/benchmarks.md`. Without arguments it takes about half an hour on two
 //! cores; nothing else should run beside it.
 
 #![allow(
@@ -12,6 +12,7 @@
 )]
 
 mod baseline;
+mod crowd;
 mod publish;
 mod record;
 mod run;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use run::{Row, Server, measure};
+use run::{Load, Row, Server, measure};
 
 /// Measures Sluice and a plain webrtcbin beside it.
 #[derive(Debug, Parser)]
@@ -91,15 +92,18 @@ enum Part {
     Shared,
     /// Recorded streams, beside ffmpeg.
     Recorded,
+    /// A thousand viewers, and two hundred at once.
+    Crowd,
 }
 
 impl Part {
     /// All but the viewers, who have the page's first table.
-    const FURTHER: [Self; 4] = [
+    const FURTHER: [Self; 5] = [
         Self::Publisher,
         Self::Transcode,
         Self::Shared,
         Self::Recorded,
+        Self::Crowd,
     ];
 
     /// Measures it, and gives its part of the page.
@@ -111,6 +115,7 @@ impl Part {
             Self::Transcode => table::transcode(&transcode::measure(span)),
             Self::Shared => table::shared(&shared::measure(span)),
             Self::Recorded => table::recorded(&record::measure(span)),
+            Self::Crowd => table::crowd(&crowd::crowd(span)),
         }
     }
 }
@@ -148,7 +153,7 @@ fn viewers(span: Duration, arguments: &Arguments) -> Vec<Row> {
     for server in arguments.servers.iter().map(|one| one.server()) {
         for viewers in &arguments.viewers {
             eprintln!("{server}, {viewers} viewers …");
-            let row = measure(server, *viewers, span);
+            let row = measure(server, Load::usual(*viewers), span);
             println!("{}", table::line(&row));
             rows.push(row);
         }

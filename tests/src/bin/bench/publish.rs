@@ -77,8 +77,8 @@ fn through(latency: &str, span: Duration) -> Way {
 
 fn ages(viewer: &Viewer, span: Duration) -> Vec<f64> {
     pass(SETTLE);
-    drop(viewer.take_ages_us());
+    drop(viewer.take_stamped());
     pass(span);
-    let ages = viewer.take_ages_us();
-    ages.into_iter().map(|us| us as f64 / 1000.0).collect()
+    let ages = viewer.take_stamped();
+    ages.into_iter().map(|(_, us)| us as f64 / 1000.0).collect()
 }

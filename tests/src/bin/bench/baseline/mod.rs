@@ -3,7 +3,7 @@
 
 mod http;
 mod session;
-mod source;
+pub(crate) mod source;
 
 use std::collections::HashMap;
 use std::error::Error;

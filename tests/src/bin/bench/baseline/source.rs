@@ -15,7 +15,7 @@ pub(crate) enum Kind {
 type Push = Arc<dyn Fn(Kind, &gst::Sample) + Send + Sync>;
 
 /// Starts it; it runs until dropped with the process.
-pub(super) fn start(
+pub(crate) fn start(
     uri: &str,
     push: impl Fn(Kind, &gst::Sample) + Send + Sync + 'static,
 ) -> Result<gst::Pipeline, Box<dyn Error>> {
