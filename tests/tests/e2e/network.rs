@@ -41,7 +41,7 @@ fn no_session_sends_a_upnp_packet() {
 
 #[test]
 fn viewers_and_publishers_share_one_udp_port() {
-    let gateway = conformance::gateway();
+    let gateway = conformance::started(&conformance::one_port());
     let publisher = Publisher::start(&gateway.whip("studio"), &PublisherOptions::default());
     let viewers = Viewers::new();
     let watching: Vec<_> = ["cam", "studio", "cam", "cam", "studio"]
@@ -62,7 +62,7 @@ fn viewers_and_publishers_share_one_udp_port() {
 #[test]
 fn a_hundred_viewers_and_three_publishers_share_one_socket_of_each_family() {
     const STUDIOS: [&str; 3] = ["one", "two", "three"];
-    let options = conformance::options();
+    let options = conformance::one_port();
     let keys = [("source", "publisher")];
     let options = STUDIOS
         .iter()
@@ -177,7 +177,7 @@ fn peers_are_told_of_the_interfaces_that_the_config_lets_through() {
         ("interfaces: [127.0.0.0/8]", &["127.0.0.1"]),
         ("interfaces: [-*]\n  hosts: [203.0.113.7]", &["203.0.113.7"]),
     ] {
-        let gateway = conformance::started(&conformance::options().webrtc(line));
+        let gateway = conformance::started(&conformance::one_port().webrtc(line));
         let (reply, _) = conformance::session(&gateway.whep("cam"), conformance::VIEWERS);
         let candidates = reply
             .body
@@ -194,7 +194,7 @@ fn peers_are_told_of_the_interfaces_that_the_config_lets_through() {
 
 #[test]
 fn answers_leave_from_the_address_that_was_asked() {
-    let gateway = conformance::gateway();
+    let gateway = conformance::started(&conformance::one_port());
     let (reply, _) = conformance::session(&gateway.whep("cam"), conformance::VIEWERS);
     let mut ice = stun::IceSession::of(
         conformance::VIEWERS,

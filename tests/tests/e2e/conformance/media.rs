@@ -9,7 +9,7 @@ use sluice_tests::stun::{self, IceSession};
 use sluice_tests::viewer::rtp::Payload;
 use sluice_tests::viewer::{Viewer, ViewerOptions, Viewers, outward_address};
 
-use super::{VIEWERS, both, gateway, patch, post, refused, session};
+use super::{VIEWERS, both, gateway, one_port, patch, post, refused, session, started};
 use sluice_tests::wait::within;
 
 use crate::secs;
@@ -89,7 +89,7 @@ fn c65_nothing_but_stun_is_sent_before_a_pair_is_valid() {
 
 #[test]
 fn c64_who_answers_no_stun_is_asked_every_five_seconds_and_sent_nothing_after_thirty() {
-    let gateway = gateway();
+    let gateway = started(&one_port());
     let viewers = Viewers::new();
     let patient = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());
     let silent = viewers.watch(&gateway.whep("cam"), ViewerOptions::default());

@@ -36,6 +36,11 @@ pub(crate) fn options() -> GatewayOptions {
         .path_with("studio", &[("source", "publisher")])
 }
 
+/// The same with our own ICE agent, whatever all are started with.
+pub(crate) fn one_port() -> GatewayOptions {
+    options().webrtc("transport: one-port")
+}
+
 /// The same, started, and open to everybody.
 pub(crate) fn gateway() -> Gateway {
     started(&options())
