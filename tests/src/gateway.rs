@@ -17,11 +17,9 @@ use crate::wait::within;
 /// Everybody may do everything, as often as they like, from pages of any site.
 const OPEN: &str = "cors: \"*\"\nauth: {rate_limit: off, allow: [{who: anyone, may: everything}]}";
 
-/// The ways of media to viewers, and the variables that choose one for all gateways.
-const WAYS: [(&str, &str); 2] = [
-    ("fan_out:", "SLUICE_WEBRTC_FAN_OUT"),
-    ("transport:", "SLUICE_WEBRTC_TRANSPORT"),
-];
+/// What chooses the way of media to viewers: for one gateway, and for all.
+const WAY: [&str; 2] = ["fan_out:", "transport:"];
+const WAY_OF_ALL: [&str; 2] = ["SLUICE_WEBRTC_FAN_OUT", "SLUICE_WEBRTC_TRANSPORT"];
 
 /// How the gateway is started.
 #[derive(Debug, Clone, Default)]
@@ -170,8 +168,8 @@ impl GatewayOptions {
         };
         command.arg("run").arg(&file);
         // What a test is about holds against the way that all were started with (`make test-modes`).
-        if WAYS.iter().any(|(key, _)| self.webrtc.contains(key)) {
-            for (_, variable) in WAYS {
+        if WAY.iter().any(|key| self.webrtc.contains(key)) {
+            for variable in WAY_OF_ALL {
                 command.env_remove(variable);
             }
         }

@@ -220,6 +220,16 @@ pub fn our_binary(name: &str) -> PathBuf {
     })
 }
 
+/// The folder of our plugins, for `GST_PLUGIN_PATH`; `plugin` is the one that is needed.
+///
+/// # Panics
+/// When it is not built; `make test` builds it first.
+pub fn our_plugins(plugin: &str) -> PathBuf {
+    let mut folder = our_binary(&format!("libgst{plugin}.so"));
+    folder.pop();
+    folder
+}
+
 /// A TCP port that was free a moment ago.
 pub fn free_tcp_port() -> u16 {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

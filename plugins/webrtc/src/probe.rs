@@ -2,6 +2,10 @@
 
 use std::ops::ControlFlow;
 
+/// Buffers, alone or in a list.
+pub(crate) const PACKETS: gst::PadProbeType =
+    gst::PadProbeType::BUFFER.union(gst::PadProbeType::BUFFER_LIST);
+
 /// Ends the way of what a probe looks at. With `PadProbeReturn::Drop` the core would unref what the binding has
 /// taken out already, and say so with a critical warning each time.
 pub(crate) fn swallow(info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {

@@ -145,7 +145,7 @@ impl Head {
         let [b0, b1, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *datagram else {
             return None;
         };
-        if b0 >> 6 != 2 || (192..=223).contains(&b1) {
+        if b0 >> 6 != 2 || is_rtcp(datagram) {
             return None;
         }
         Some(Self {
@@ -321,6 +321,11 @@ impl Stream {
 fn step(from: u32, to: u32) -> Duration {
     let ticks = Some(to.wrapping_sub(from)).filter(|ticks| *ticks < u32::MAX / 2);
     Duration::from_secs(1) * ticks.unwrap_or_default() / 90_000
+}
+
+/// RFC 5761, 4: by the packet type, behind what tells media from all else on the port (RFC 7983).
+pub(super) fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, Ssrc, StreamRx};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
-use super::rtp::{Head, Payload, Stream, Totals};
+use super::rtp::{Head, Payload, Stream, Totals, is_rtcp};
 use super::sdp;
 use super::{Counts, ViewerOptions};
 use crate::srtp::Protector;
@@ -578,9 +578,4 @@ fn config(options: &ViewerOptions) -> RtcConfig {
         };
     }
     config
-}
-
-/// RFC 5761, 4: by the packet type, behind what tells media from all else on the port (RFC 7983).
-fn is_rtcp(datagram: &[u8]) -> bool {
-    matches!(datagram, [128..=191, 192..=223, ..])
 }

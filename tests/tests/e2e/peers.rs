@@ -6,7 +6,7 @@ use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::{Gateway, GatewayOptions};
 use sluice_tests::peers::{Decoder, PacketSource, Peer};
 use sluice_tests::picture;
-use sluice_tests::process::{Process, our_binary};
+use sluice_tests::process::{Process, our_plugins};
 use sluice_tests::wait::within;
 
 use crate::secs;
@@ -95,7 +95,6 @@ fn libdatachannel_publishes() {
 /// Our ICE agent, handed to a webrtcbin by another language.
 #[test]
 fn the_ice_agent_answers_in_a_webrtcbin_of_python() {
-    let plugins = our_binary("libgstsluicewebrtc.so");
     let registry = tempfile::tempdir().expect("a folder");
     let example = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -105,10 +104,7 @@ fn the_ice_agent_answers_in_a_webrtcbin_of_python() {
     let mut command = Command::new("/usr/bin/python3");
     command
         .arg(example)
-        .env(
-            "GST_PLUGIN_PATH",
-            plugins.parent().expect("a file is in a folder"),
-        )
+        .env("GST_PLUGIN_PATH", our_plugins("sluicewebrtc"))
         .env("GST_REGISTRY", registry.path().join("registry.bin"));
     let mut python = Process::spawn("python", &mut command);
     let ended = python.wait_exit(secs(80));

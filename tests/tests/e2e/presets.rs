@@ -6,7 +6,7 @@ use std::process::Command;
 use sluice_tests::camera::Camera;
 use sluice_tests::children::{self, Media};
 use sluice_tests::gateway::{Gateway, GatewayOptions};
-use sluice_tests::process::{Process, free_tcp_port, free_udp_port, our_binary};
+use sluice_tests::process::{Process, free_tcp_port, free_udp_port, our_plugins};
 use sluice_tests::publisher::{Publisher, PublisherOptions};
 use sluice_tests::viewer::{ViewerOptions, Viewers};
 use sluice_tests::wait::within;
@@ -130,8 +130,7 @@ fn runs_in_gst_launch(name: &str) {
         .find(|l| l.starts_with("gst-launch-1.0 "))
         .expect("a line");
     let line = format!("exec {}", scene.localise(line));
-    let plugins = our_binary("libgstsluicewebrtc.so");
-    let folder = plugins.parent().expect("a file is in a folder");
+    let folder = our_plugins("sluicewebrtc");
     let mut command = Command::new("bash");
     command.args(["-c", &line]).env("GST_PLUGIN_PATH", folder);
     let mut process = Process::spawn("gst-launch", &mut command);

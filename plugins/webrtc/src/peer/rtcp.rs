@@ -3,7 +3,7 @@
 use gst::prelude::*;
 use sluice_core::rtcp::{RtcpError, Said, is_empty_goodbye, read};
 
-use crate::probe::retain;
+use crate::probe::{PACKETS, retain};
 
 /// Gives what a packet says, and leaves of it what rtpbin may see, if that is anything.
 pub(crate) fn purify(packet: &mut gst::Buffer) -> Result<Said, RtcpError> {
@@ -28,8 +28,7 @@ pub(crate) fn watch_entry(dtlssrtpdec: &gst::Element) {
     let Some(sink) = dtlssrtpdec.static_pad("sink") else {
         return;
     };
-    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-    sink.add_probe(types, |_pad, info| {
+    sink.add_probe(PACKETS, |_pad, info| {
         retain(info, |datagram| {
             let datagram = datagram.map_readable();
             !datagram.is_ok_and(|datagram| is_empty_goodbye(&datagram))

@@ -12,7 +12,7 @@ use sluice_core::Fingerprint;
 use sluice_core::whip::{Accepted, RID, Streams, extension};
 
 use crate::peer;
-use crate::probe::{retain, swallow};
+use crate::probe::{PACKETS, retain, swallow};
 
 /// What is known of the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,6 @@ impl Gate {
 
     /// Puts the gate behind a `dtlssrtpdec`.
     pub(super) fn guard(self: &Arc<Self>, dtlssrtpdec: &gst::Element) {
-        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
         for (name, is_media) in [("rtp_src", true), ("rtcp_src", false)] {
             let Some(pad) = dtlssrtpdec.static_pad(name) else {
                 tracing::error!(name, "dtlssrtpdec has no such pad; nothing passes");
@@ -97,7 +96,7 @@ impl Gate {
             };
             let gate = self.clone();
             let decoder = dtlssrtpdec.downgrade();
-            pad.add_probe(types, move |_pad, info| match decoder.upgrade() {
+            pad.add_probe(PACKETS, move |_pad, info| match decoder.upgrade() {
                 Some(decoder) => gate.on_data(&decoder, is_media, info),
                 None => swallow(info),
             });

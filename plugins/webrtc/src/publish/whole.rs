@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use sluice_core::Codec;
 use sluice_core::bitstream::payload::is_whole;
 
-use crate::probe::retain;
+use crate::probe::{PACKETS, retain};
 
 /// What a packet is to a depayloader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,7 @@ pub(super) fn keep(depayloader: &gst::Element, codec: Codec) {
         return;
     };
     let whole = Mutex::new(Whole { codec, nothings: 0 });
-    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-    pad.add_probe(types, move |_pad, info| {
+    pad.add_probe(PACKETS, move |_pad, info| {
         retain(info, |buffer| whole.lock().takes(buffer))
     });
 }

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use sluice_core::Fingerprint;
 
 use crate::peer;
-use crate::probe::{retain, swallow};
+use crate::probe::{PACKETS, retain, swallow};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Verdict {
@@ -56,7 +56,6 @@ impl Gate {
 
 /// Puts the gate right behind SRTP: before media, and before what the server reports.
 pub(super) fn guard(gate: &std::sync::Arc<Gate>, dtlssrtpdec: &gst::Element) {
-    let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
     for (name, is_media) in [("rtp_src", true), ("rtcp_src", false)] {
         let Some(pad) = dtlssrtpdec.static_pad(name) else {
             tracing::error!(name, "dtlssrtpdec has no such pad; nothing passes");
@@ -64,7 +63,7 @@ pub(super) fn guard(gate: &std::sync::Arc<Gate>, dtlssrtpdec: &gst::Element) {
             continue;
         };
         let (gate, decoder) = (gate.clone(), dtlssrtpdec.downgrade());
-        pad.add_probe(types, move |_pad, info| {
+        pad.add_probe(PACKETS, move |_pad, info| {
             let decoder = decoder.upgrade();
             if !decoder.is_some_and(|decoder| gate.check(&decoder)) {
                 return swallow(info);

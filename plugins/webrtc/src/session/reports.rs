@@ -12,7 +12,7 @@ use sluice_core::{Breaker, Thinned, Thinning, Tripped};
 
 use super::{Audience, Session};
 use crate::peer::rtcp::purify;
-use crate::probe::retain;
+use crate::probe::{PACKETS, retain};
 use crate::viewers::ViewerEvent;
 
 /// What judges the viewer's network.
@@ -47,8 +47,7 @@ impl Session {
             breaker: self.breaker(),
             thinning: self.thinning(),
         });
-        let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-        pad.add_probe(types, move |_pad, info| {
+        pad.add_probe(PACKETS, move |_pad, info| {
             let Some(session) = session.upgrade() else {
                 return gst::PadProbeReturn::Ok;
             };

@@ -16,6 +16,7 @@ use sluice_core::srtp::{Sender, Tag};
 use super::agent::Agent;
 use super::session::Session;
 use crate::pads::{is_of, origin};
+use crate::probe::{PACKETS, swallow};
 
 /// The encoder of one session, once DTLS has given a key that it can use; and where packets are put together.
 #[derive(Default)]
@@ -60,40 +61,31 @@ pub(crate) fn take_over(srtpenc: &gst::Element, agent: &Agent, taken: &Arc<Atomi
     srtpenc.connect_pad_added(move |_srtpenc, pad| watch(pad));
 }
 
-const PACKETS: gst::PadProbeType = gst::PadProbeType::BUFFER.union(gst::PadProbeType::BUFFER_LIST);
-
 fn watch(pad: &gst::Pad, taker: &Arc<Taker>) {
     let taker = Arc::clone(taker);
     pad.add_probe(PACKETS, move |pad, info| {
-        if !taker.take(info) {
-            return gst::PadProbeReturn::Ok;
-        }
-        if !taker.moved.swap(true, Relaxed)
+        let taken = taker.take(info);
+        if taken == gst::PadProbeReturn::Handled
+            && !taker.moved.swap(true, Relaxed)
             && let Some(origin) = origin(pad)
             && let Some(session) = origin.parent_element()
             && is_of(&session, "rtpsession")
         {
             let taker = Arc::clone(&taker);
-            origin.add_probe(PACKETS, move |_origin, info| {
-                if taker.take(info) {
-                    gst::PadProbeReturn::Handled
-                } else {
-                    gst::PadProbeReturn::Ok
-                }
-            });
+            origin.add_probe(PACKETS, move |_origin, info| taker.take(info));
         }
-        gst::PadProbeReturn::Handled
+        taken
     });
 }
 
 impl Taker {
-    /// Takes packets, and says so; or leaves them to `srtpenc`.
-    fn take(&self, info: &mut gst::PadProbeInfo<'_>) -> bool {
+    /// Takes packets; or leaves them to `srtpenc`.
+    fn take(&self, info: &mut gst::PadProbeInfo<'_>) -> gst::PadProbeReturn {
         let session = match self.session.get() {
             Some(session) => session,
             None => match self.agent.upgrade().and_then(|agent| agent.session()) {
                 Some(found) => self.session.get_or_init(|| found),
-                None => return false,
+                None => return gst::PadProbeReturn::Ok,
             },
         };
         let mut state = self.state.lock();
@@ -103,7 +95,7 @@ impl Taker {
             lengths,
         } = &mut *state
         else {
-            return false;
+            return gst::PadProbeReturn::Ok;
         };
         bytes.clear();
         lengths.clear();
@@ -114,13 +106,11 @@ impl Taker {
                     add(buffer, sender, bytes, lengths);
                 }
             }
-            Some(_) | None => return false,
+            Some(_) | None => return gst::PadProbeReturn::Ok,
         }
         self.taken.fetch_add(1, Relaxed);
         session.send_train(bytes, lengths);
-        info.flow_res = Ok(gst::FlowSuccess::Ok);
-        info.data = None;
-        true
+        swallow(info)
     }
 }
 

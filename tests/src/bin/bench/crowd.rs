@@ -7,7 +7,7 @@ use sluice_tests::viewer::rtp::Totals;
 use sluice_tests::viewer::{Viewer, Viewers};
 use sluice_tests::wait::{pass, within};
 
-use crate::run::{Load, Row, Running, Server, join, measure, ms};
+use crate::run::{Load, Row, Running, Server, join, measure, ms, paced};
 
 /// So many of the usual camera are held.
 const HUNDREDS: [usize; 2] = [200, 400];
@@ -63,22 +63,15 @@ fn rush() -> Rush {
     let before: Vec<Totals> = watchers.iter().map(|v| v.counts().video).collect();
     let start = Instant::now();
     let pace = WITHIN / u32::try_from(COME / DOORS).unwrap_or(1);
-    let door = || {
-        let one = |_| {
-            let came = Instant::now();
-            let viewer = join(&coming, &url, true);
-            pass(pace.saturating_sub(came.elapsed()));
-            viewer
-        };
-        (0..COME / DOORS).map(one).collect::<Vec<_>>()
-    };
-    let came: Vec<Viewer> = std::thread::scope(|scope| {
+    let door = || paced(COME / DOORS, pace, |_| join(&coming, &url, true));
+    let came: Vec<_> = std::thread::scope(|scope| {
         let doors: Vec<_> = (0..DOORS).map(|_| scope.spawn(door)).collect();
-        let come = doors.into_iter().filter_map(|door| door.join().ok());
-        come.flatten().collect()
+        let come = doors.into_iter();
+        come.flat_map(|door| door.join().expect("all of them are let in"))
+            .collect()
     });
     let all_came = start.elapsed();
-    let to_picture = |v: &Viewer| within(PATIENCE, || v.counts().to_key_frame);
+    let to_picture = |(_, v): &(Instant, Viewer)| within(PATIENCE, || v.counts().to_key_frame);
     let first_pictures: Vec<f64> = came.iter().filter_map(to_picture).map(ms).collect();
     let seconds = start.elapsed().as_secs_f64();
     let gained = watchers.iter().zip(&before);

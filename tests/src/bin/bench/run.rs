@@ -262,15 +262,26 @@ const fn is_timed(number: usize, viewers: usize) -> bool {
 
 /// Lets one come after the other. Those who are timed have a group of their own: that is read more often.
 fn ramp(group: &Viewers, alone: &Viewers, url: &str, load: Load) -> Vec<(Instant, Viewer)> {
-    let join = |n: usize| {
-        let came = Instant::now();
+    paced(load.viewers, load.ramp, |n| {
         let timed = is_timed(n, load.viewers);
         let group = if timed { alone } else { group };
-        let viewer = join(group, url, n >= FULL && !timed);
-        pass(load.ramp.saturating_sub(came.elapsed()));
-        (came, viewer)
+        join(group, url, n >= FULL && !timed)
+    })
+}
+
+/// Lets so many come, one `each`; gives when they began to.
+pub(crate) fn paced(
+    count: usize,
+    each: Duration,
+    come: impl Fn(usize) -> Viewer,
+) -> Vec<(Instant, Viewer)> {
+    let one = |n| {
+        let began = Instant::now();
+        let viewer = come(n);
+        pass(each.saturating_sub(began.elapsed()));
+        (began, viewer)
     };
-    (0..load.viewers).map(join).collect()
+    (0..count).map(one).collect()
 }
 
 /// Joins, and must be let in.

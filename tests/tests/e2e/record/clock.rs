@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sluice_tests::process::{Process, our_binary};
+use sluice_tests::process::{Process, our_plugins};
 use sluice_tests::recordings;
 use sluice_tests::wait::until;
 use tempfile::TempDir;
@@ -36,16 +36,12 @@ fn a_clock_that_jumps_keeps_the_order_of_files_and_gives_no_name_twice() {
         fs::rename(&beside, &offset).expect("it is there at once");
     };
     jump("+0\n");
-    let plugin = our_binary("libgstsluicerecord.so");
     let location = folder.path().join("%p/%Y-%m-%dT%H-%M-%S-%fZ");
     let line = format!("{LINE}{}", location.display());
     let mut command = Command::new("bash");
     command
         .args(["-c", &line])
-        .env(
-            "GST_PLUGIN_PATH",
-            plugin.parent().expect("it is in a folder"),
-        )
+        .env("GST_PLUGIN_PATH", our_plugins("sluicerecord"))
         .env("LD_PRELOAD", library())
         .env("FAKETIME_TIMESTAMP_FILE", &offset)
         .env("FAKETIME_NO_CACHE", "1")
