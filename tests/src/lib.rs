@@ -20,6 +20,7 @@ pub mod gstwebrtc;
 pub mod http;
 pub mod lips;
 pub mod netns;
+mod output;
 pub mod peers;
 pub mod picture;
 pub mod proc;

@@ -1,15 +1,14 @@
 //! Child processes whose output is read as it comes, and which never outlive the test.
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
+use crate::output::Log;
 use crate::wait::{secs, within};
 
 /// A running child; killed by its pid when dropped.
@@ -19,7 +18,7 @@ pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -33,13 +32,13 @@ impl Process {
             .spawn()
             .unwrap_or_else(|e| panic!("{name} does not start ({command:?}): {e}"));
         let (tx, lines) = channel();
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Log::default());
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(follow(stdout, Arc::clone(&log), Some(tx)));
+            readers.push(log.follow(stdout.into(), Some(tx)));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(follow(stderr, Arc::clone(&log), None));
+            readers.push(log.follow(stderr.into(), None));
         }
         let stdin = child.stdin.take();
         Self {
@@ -57,9 +56,9 @@ impl Process {
         self.child.id()
     }
 
-    /// All that it has written to stdout and stderr so far.
+    /// All lines that it has written to stdout and stderr so far, read or not.
     pub fn log(&self) -> String {
-        self.log.lock().clone()
+        self.log.text()
     }
 
     /// The next line on stdout, if one comes within `limit`.
@@ -97,7 +96,7 @@ impl Process {
             panic!(
                 "{} takes no more commands: {e}; it wrote:\n{}",
                 self.name,
-                self.log.lock()
+                self.log()
             );
         }
     }
@@ -151,26 +150,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn follow(
-    stream: impl Read + Send + 'static,
-    log: Arc<Mutex<String>>,
-    tx: Option<Sender<String>>,
-) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines() {
-            let Ok(line) = line else { return };
-            let mut log = log.lock();
-            log.push_str(&line);
-            log.push('\n');
-            drop(log);
-            if let Some(tx) = &tx {
-                // Nobody may be listening any more; the log still wants the line.
-                drop(tx.send(line));
-            }
-        }
-    })
 }
 
 /// Runs a command to its end and returns its stdout.

@@ -269,7 +269,9 @@ fn explain(path: &str, config: &Config) -> ExitCode {
 /// Prints lines for the user; a closed pipe is the reader's wish, and no failure.
 fn say(text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    // In one write: who reads the first line finds the others.
+    let lines = format!("{text}\n");
+    match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
