@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use sluice_core::sdp::invitation::completed;
-use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::sdp::offer::for_webrtcbin;
 use sluice_core::sdp::{AnswerEdit, Handshake, OfferedMedia, Reply, Role, finish, renewed};
 use sluice_core::whip::{Accepted, MID, TWCC, accept, reduced, with_layers};
 use sluice_core::{
@@ -31,10 +31,10 @@ pub(super) fn run(input: &[u8]) {
 
 fn taken(role: Role, text: &str, offer: &Offer) {
     check_offer(offer);
-    let clean = without_useless_candidates(text);
+    let clean = for_webrtcbin(text);
     check_clean(&clean);
     assert!(clean.len() <= text.len() * 2);
-    assert_eq!(without_useless_candidates(&clean), clean);
+    assert_eq!(for_webrtcbin(&clean), clean);
     assert_eq!(Offer::parse_as(role, &clean).as_ref(), Ok(offer), "{clean}");
     match role {
         Role::Viewer => viewed(offer),

@@ -1,6 +1,6 @@
 use super::answer::{AnswerEdit, Handshake, finish};
 use super::fragment::TrickleFragment;
-use super::offer::{Offer, without_useless_candidates};
+use super::offer::{Offer, for_webrtcbin};
 use crate::testing::OFFERS;
 
 /// Gives texts made from a good one: cut, with a line left out, twice or elsewhere, with odd characters.
@@ -53,7 +53,7 @@ fn damaged_texts_are_read_without_panic() {
                 assert!(!offer.ice_ufrag.is_empty() && offer.transport_index().is_some());
             }
             // Reading what was cleaned is reading the same thing, and errors are one line.
-            let again = Offer::parse(&without_useless_candidates(&text));
+            let again = Offer::parse(&for_webrtcbin(&text));
             assert!(
                 again
                     .err()

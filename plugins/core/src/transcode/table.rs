@@ -238,8 +238,9 @@ pub const ENCODERS: &[Encoder] = &[
     hw(Av1, "msdkav1enc", System, KBPS, GOP, MSDK),
     hw(Av1, "amfav1enc", D3d11, KBPS, GOP, AMF),
     hw(Av1, "nvv4l2av1enc", Nvmm, BPS, Some("iframeinterval"), JETSON),
-    fixed(sw(Av1, "svtav1enc", TARGET_KBPS, "intra-period-length", SVT)),
     sw(Av1, "av1enc", TARGET_KBPS, "keyframe-max-dist", AOM),
+    // Behind libaom: SVT-AV1 2.3 under GStreamer 1.26 (Debian 13) stops for ever within three pictures when it works without delay.
+    fixed(sw(Av1, "svtav1enc", TARGET_KBPS, "intra-period-length", SVT)),
     fixed(sw(Av1, "rav1enc", BPS, "max-key-frame-interval", RAV1E)),
 ];
 

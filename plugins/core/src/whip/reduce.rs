@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Accepted;
 use crate::sdp::lines::attribute;
-use crate::sdp::offer::without_useless_candidates;
+use crate::sdp::offer::for_webrtcbin;
 
 /// Attributes that begin with a payload type.
 const OF_PAYLOAD: &[&str] = &["rtpmap", "fmtp", "rtcp-fb"];
@@ -15,7 +15,7 @@ const OF_LAYERS: &[&str] = &["rid", "simulcast"];
 /// Takes out of an offer all codecs, header extensions, layers and candidates that are not taken, so that an
 /// answer can contain nothing else. Lines end with CRLF.
 pub fn reduced(offer: &str, accepted: &[Accepted]) -> String {
-    let offer = without_useless_candidates(offer);
+    let offer = for_webrtcbin(offer);
     let mut out = String::with_capacity(offer.len());
     let mut section = None;
     for line in offer.lines() {

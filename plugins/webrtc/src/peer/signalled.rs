@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use gst::prelude::*;
 use sluice_core::sdp::invitation::completed;
-use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::sdp::offer::for_webrtcbin;
 use sluice_core::sdp::{AnswerEdit, Handshake, Part, Setup, tellable};
 use sluice_core::{Candidate, Fingerprint};
 
@@ -83,7 +83,7 @@ impl Peer {
 
     /// Takes the answer to our offer. Blocks for some milliseconds.
     pub(crate) fn accept(&self, answer: &str) -> Result<(), String> {
-        negotiate::accept(&self.webrtcbin, &without_useless_candidates(answer))
+        negotiate::accept(&self.webrtcbin, &for_webrtcbin(answer))
     }
 
     /// Answers an offer at once; candidates follow by themselves. Blocks, for about ten milliseconds.

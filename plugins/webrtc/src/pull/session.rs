@@ -8,7 +8,7 @@ use gst_webrtc::{
     WebRTCRTPTransceiverDirection,
 };
 use sluice_core::relay::{Direction, Refusal, check_answer, finish_offer};
-use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::sdp::offer::for_webrtcbin;
 use sluice_core::{Failure, Fingerprint, Kind};
 
 use super::gate::{Gate, guard};
@@ -127,7 +127,7 @@ impl Session {
         }
         let offer = peer::offer_whole(&self.webrtcbin).map_err(|error| not_built(&error))?;
         // And no section of a bundle says that it is refused, as webrtcbin has it.
-        let offer = without_useless_candidates(&offer);
+        let offer = for_webrtcbin(&offer);
         let offer = finish_offer(&offer, direction, &fingerprint);
         let endpoint = self
             .settings

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sluice_core::sdp::offer::without_useless_candidates;
+use sluice_core::sdp::offer::for_webrtcbin;
 use sluice_core::sdp::{OfferedMedia, Repair, with_repairs};
 use sluice_core::whep::{Deadlines, Session as Machine};
 use sluice_core::whip::MID;
@@ -71,7 +71,7 @@ pub(crate) async fn join(
         tag,
         producer,
         // mDNS names and TCP would only keep libnice busy.
-        text: without_useless_candidates(text),
+        text: for_webrtcbin(text),
         offer,
         sections,
         codecs,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::sdp::lines::attribute;
-use crate::sdp::offer::without_useless_candidates;
+use crate::sdp::offer::for_webrtcbin;
 use crate::track::{Codec, Kind, Track};
 
 /// One section of our offer.
@@ -84,7 +84,7 @@ const KEY_FRAME_REQUESTS: &[&str] = &["nack pli", "ccm fir"];
 /// Writes the parameters of our formats and how to ask for key frames into webrtcbin's offer, which does not know
 /// them, and opens its bundle-only sections: what webrtcbin 1.22 offers so itself it takes for a refusal when it is to answer.
 pub fn completed(offer: &str, parts: &[Part]) -> String {
-    let offer = without_useless_candidates(offer);
+    let offer = for_webrtcbin(offer);
     let feedback = |line: &&str| line.starts_with("a=rtcp-fb:");
     let there: BTreeSet<_> = offer.lines().filter(feedback).collect();
     let mut out = String::with_capacity(offer.len() + 128);

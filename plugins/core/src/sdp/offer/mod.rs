@@ -166,23 +166,47 @@ impl Offer {
     }
 }
 
-/// Drops the candidates that are of no use to us, gives bundle-only sections a port, and ends all lines with
-/// CRLF; what is left is for webrtcbin.
+/// Makes of what a peer offers or answers what all versions of webrtcbin take for the same: drops the candidates that are of
+/// no use to us, gives bundle-only sections a port, has fingerprints in one place, and ends all lines with CRLF.
 ///
 /// Firefox offers every section but the first as `m=audio 0 …` with `a=bundle-only`, which RFC 8843, section 6
-/// makes an offer and webrtcbin 1.22 takes for a refusal: it answers `a=inactive` and there is no sound.
-pub fn without_useless_candidates(offer: &str) -> String {
-    let mut out = String::with_capacity(offer.len());
-    let mut section: Vec<&str> = Vec::new();
-    for line in offer.lines().filter(|line| !line.is_empty()) {
+/// makes an offer and webrtcbin 1.22 takes for a refusal: it answers `a=inactive` and there is no sound. From 1.26 on
+/// webrtcbin refuses fingerprints of the session beside those of its sections ("No fingerprint lines in sdp for media 0"),
+/// which RFC 8122, section 5 allows, and str0m offers.
+pub fn for_webrtcbin(text: &str) -> String {
+    let mut sections: Vec<Vec<&str>> = vec![Vec::new()];
+    for line in text.lines().filter(|line| !line.is_empty()) {
         if line.starts_with("m=") {
-            write_section(&section, &mut out);
-            section.clear();
+            sections.push(Vec::new());
         }
-        section.push(line);
+        if let Some(section) = sections.last_mut() {
+            section.push(line);
+        }
     }
-    write_section(&section, &mut out);
+    fingerprints_of_sections(&mut sections);
+    let mut out = String::with_capacity(text.len());
+    for section in &sections {
+        write_section(section, &mut out);
+    }
     out
+}
+
+/// Where any section has fingerprints, gives the session's to those that have none, and takes them from the session.
+fn fingerprints_of_sections(sections: &mut [Vec<&str>]) {
+    let is_one = |line: &&str| attribute(line, "fingerprint").is_some();
+    let Some((session, sections)) = sections.split_first_mut() else {
+        return;
+    };
+    if !sections.iter().flatten().any(is_one) {
+        return;
+    }
+    let of_session: Vec<&str> = session.iter().copied().filter(is_one).collect();
+    session.retain(|line| !is_one(line));
+    for section in sections {
+        if !section.iter().any(is_one) {
+            section.extend(&of_session);
+        }
+    }
 }
 
 fn write_section(section: &[&str], out: &mut String) {

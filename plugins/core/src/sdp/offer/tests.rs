@@ -280,7 +280,7 @@ fn static_payload_types_need_no_map_and_unknown_ones_are_passed_over() {
 
 #[test]
 fn candidates_that_are_of_no_use_are_dropped_from_the_text() {
-    let text = without_useless_candidates(offer_text("chromium"));
+    let text = for_webrtcbin(offer_text("chromium"));
     let candidates: Vec<_> = text
         .lines()
         .filter(|line| line.starts_with("a=candidate"))
@@ -289,7 +289,43 @@ fn candidates_that_are_of_no_use_are_dropped_from_the_text() {
     assert!(candidates[0].contains("203.0.113.40"));
     assert_eq!(text.matches("\r\n").count(), text.matches('\n').count());
     assert_eq!(Offer::parse(&text).unwrap(), offer("chromium"));
-    assert!(without_useless_candidates(offer_text("str0m")).contains("127.0.0.1 40123"));
+    assert!(for_webrtcbin(offer_text("str0m")).contains("127.0.0.1 40123"));
+}
+
+// webrtcbin 1.26 refuses both beside each other.
+#[test]
+fn fingerprints_reach_webrtcbin_in_one_place() {
+    let sections = |text: &str| -> Vec<usize> {
+        let sections = text.split("\nm=");
+        let counts = sections.map(|section| section.matches("a=fingerprint:").count());
+        counts.collect()
+    };
+    let both = offer_text("str0m");
+    assert_eq!(sections(both), [1, 1, 1]);
+    assert_eq!(sections(&for_webrtcbin(both)), [0, 1, 1]);
+
+    // One section's is the session's.
+    let (rest, last) = both.rsplit_once("a=fingerprint:").unwrap();
+    let text = format!("{rest}{}", last.split_once('\n').unwrap().1);
+    assert_eq!(sections(&text), [1, 1, 0]);
+    let prepared = for_webrtcbin(&text);
+    assert_eq!(sections(&prepared), [0, 1, 1]);
+    assert_eq!(
+        Offer::parse(&prepared).unwrap(),
+        Offer::parse(both).unwrap()
+    );
+
+    // The session's alone stays where it is.
+    let lines = both.split_inclusive('\n');
+    let mut seen = 0;
+    let alone: String = lines
+        .filter(|line| {
+            let one = line.starts_with("a=fingerprint:");
+            seen += usize::from(one);
+            !one || seen == 1
+        })
+        .collect();
+    assert_eq!(sections(&for_webrtcbin(&alone)), [1, 0, 0]);
 }
 
 #[test]
@@ -305,7 +341,7 @@ fn a_bundle_only_section_reaches_webrtcbin_as_offered() {
             &format!("\nm={}", second.replacen(&format!(" {port} "), zero, 1)),
         );
         let offer = Offer::parse(&text).unwrap();
-        let prepared = without_useless_candidates(&text);
+        let prepared = for_webrtcbin(&text);
         assert!(!prepared.contains("bundle-only"));
         assert!(
             prepared
