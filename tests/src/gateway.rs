@@ -327,7 +327,10 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             // Without this, a crash looks like a picture that stands still.
             if let Some(status) = self.process.ended() {
-                let line = format!("The gateway had ended by itself: {status}.");
+                let log = self.log();
+                let from = log.len().saturating_sub(2000);
+                let last = log.get(log.ceil_char_boundary(from)..).unwrap_or(&log);
+                let line = format!("The gateway had ended by itself: {status}.\n{last}");
                 eprintln!("{line}");
                 artifacts::note("ended.txt", &line);
             }

@@ -26,6 +26,7 @@ pub mod relay;
 pub mod rendition;
 pub mod retransmit;
 pub mod rtcp;
+pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
 pub mod signalling;

@@ -7,6 +7,7 @@ use gst::prelude::*;
 use gst_rtp::RTPBuffer;
 use sluice_core::Codec;
 use sluice_core::bitstream::payload::is_safe;
+use sluice_core::rtp;
 
 /// Those that believe what packets say of their length.
 const TRUSTING: &[(&str, Codec)] = &[
@@ -15,36 +16,75 @@ const TRUSTING: &[(&str, Codec)] = &[
     ("rtpvp8depay", Codec::Vp8),
 ];
 
-/// Guards a depayloader, if it needs it.
+/// Guards an element, if it is a depayloader.
 pub(crate) fn watch(depayloader: &gst::Element, factory: &str) {
     let codec = TRUSTING.iter().find(|(name, _)| *name == factory);
-    let (Some((_, codec)), Some(pad)) = (codec, depayloader.static_pad("sink")) else {
+    let codec = codec.map(|(_, codec)| *codec);
+    let (true, Some(pad)) = (factory.ends_with("depay"), depayloader.static_pad("sink")) else {
         return;
-    };
-    let is_safe = |buffer: &gst::Buffer| {
-        RTPBuffer::from_buffer_readable(buffer)
-            .and_then(|packet| packet.payload().map(|payload| is_safe(*codec, payload)))
-            .unwrap_or(false)
     };
     let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
     pad.add_probe(types, move |_pad, info| {
         match &mut info.data {
             // Nothing was taken out: the packet is still the probe's to drop.
-            Some(gst::PadProbeData::Buffer(buffer)) if !is_safe(buffer) => {
-                return gst::PadProbeReturn::Drop;
-            }
+            Some(gst::PadProbeData::Buffer(buffer)) => match safe(codec, buffer) {
+                Safe::AsItIs => {}
+                Safe::As(other) => *buffer = other,
+                Safe::Never => return gst::PadProbeReturn::Drop,
+            },
             Some(gst::PadProbeData::BufferList(list))
-                if !list.iter_owned().all(|one| is_safe(&one)) =>
+                if !list
+                    .iter_owned()
+                    .all(|one| matches!(safe(codec, &one), Safe::AsItIs)) =>
             {
                 list.make_mut().foreach_mut(|buffer, _index| {
-                    let kept = is_safe(&buffer).then_some(buffer);
-                    ControlFlow::Continue(kept)
+                    ControlFlow::Continue(match safe(codec, &buffer) {
+                        Safe::AsItIs => Some(buffer),
+                        Safe::As(other) => Some(other),
+                        Safe::Never => None,
+                    })
                 });
             }
             Some(_) | None => {}
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// How a packet may reach a depayloader.
+enum Safe {
+    AsItIs,
+    /// Without its header extension.
+    As(gst::Buffer),
+    Never,
+}
+
+/// Judges a packet; `codec` is of a depayloader that believes what packets say of their length.
+fn safe(codec: Option<Codec>, buffer: &gst::Buffer) -> Safe {
+    let Ok(packet) = RTPBuffer::from_buffer_readable(buffer) else {
+        return Safe::Never;
+    };
+    let payload_is_safe = |codec| {
+        let payload = packet.payload();
+        payload.is_ok_and(|payload| is_safe(codec, payload))
+    };
+    if !codec.is_none_or(payload_is_safe) {
+        return Safe::Never;
+    }
+    if !packet.is_extension() {
+        return Safe::AsItIs;
+    }
+    let bare = buffer.map_readable().ok();
+    let bare = bare.and_then(|map| rtp::without_extension(&map));
+    let bare = bare.and_then(|(header, end)| {
+        let mut rest = buffer
+            .copy_region(gst::BufferCopyFlags::all(), end..)
+            .ok()?;
+        rest.make_mut()
+            .prepend_memory(gst::Memory::from_mut_slice(header));
+        Some(rest)
+    });
+    bare.map_or(Safe::Never, Safe::As)
 }
 
 #[cfg(test)]
@@ -94,11 +134,16 @@ mod tests {
         ] {
             list.make_mut().add(packet(seq, payload));
         }
+        // An extension of eight bytes.
+        let extended = packet(6, &[0xbe, 0xde, 0, 1, 0x10, 1, 0, 0, 0x65, 1, 2]);
+        let mut bytes = extended.map_readable().unwrap().to_vec();
+        bytes[0] |= 0x10;
+        list.make_mut().add(gst::Buffer::from_slice(bytes));
         let src = pad.peer().unwrap();
         assert_eq!(src.push_list(list), Ok(gst::FlowSuccess::Ok));
         assert_eq!(
             arrivals.try_iter().collect::<Vec<_>>(),
-            [vec![15], vec![14, 16]]
+            [vec![15], vec![14, 16, 15]]
         );
     }
 }

@@ -1,10 +1,11 @@
-//! In front of a depayloader: only packets with a payload, and with all of it.
+//! In front of a depayloader: only packets with a payload, with all of it, and without extensions.
 
 use gst::prelude::*;
 use gst_rtp::RTPBuffer;
 use parking_lot::Mutex;
 use sluice_core::Codec;
 use sluice_core::bitstream::payload::is_whole;
+use sluice_core::rtp;
 
 use crate::probe::{PACKETS, retain};
 
@@ -41,8 +42,10 @@ pub(super) fn keep(depayloader: &gst::Element, codec: Codec) {
 impl Whole {
     fn takes(&mut self, buffer: &mut gst::Buffer) -> bool {
         match judge(self.codec, buffer) {
-            Judged::Media if self.nothings == 0 => true,
-            Judged::Media => move_up(buffer.make_mut(), self.nothings),
+            Judged::Media => {
+                let bare = without_extension(buffer);
+                bare && (self.nothings == 0 || move_up(buffer.make_mut(), self.nothings))
+            }
             Judged::Nothing => {
                 self.nothings = self.nothings.wrapping_add(1);
                 false
@@ -63,6 +66,26 @@ fn judge(codec: Codec, buffer: &gst::BufferRef) -> Judged {
         Ok(payload) if is_whole(codec, payload) => Judged::Media,
         Ok(_) | Err(_) => Judged::Broken,
     }
+}
+
+/// `false` if the packet cannot be read.
+fn without_extension(buffer: &mut gst::Buffer) -> bool {
+    let Ok(bare) = buffer
+        .map_readable()
+        .map(|map| rtp::without_extension(&map))
+    else {
+        return false;
+    };
+    let Some((header, end)) = bare else {
+        return true;
+    };
+    let Ok(mut rest) = buffer.copy_region(gst::BufferCopyFlags::all(), end..) else {
+        return false;
+    };
+    rest.make_mut()
+        .prepend_memory(gst::Memory::from_mut_slice(header));
+    *buffer = rest;
+    true
 }
 
 /// `false` if the packet cannot be written.
@@ -97,6 +120,7 @@ mod tests {
             whole.takes(&mut buffer).then(|| {
                 let packet = RTPBuffer::from_buffer_readable(&buffer).unwrap();
                 assert_eq!(packet.payload().unwrap(), media);
+                assert!(!packet.is_extension());
                 packet.seq()
             })
         };
@@ -113,8 +137,21 @@ mod tests {
             // A keep-alive.
             (packet(5, 0x80, &[]), None),
             (packet(6, 0x80, &media), Some(3)),
+            // An extension, and one that runs over.
+            (
+                packet(
+                    8,
+                    0x90,
+                    &[&[0xbe, 0xde, 0, 1, 0x10, 1, 0, 0][..], &media].concat(),
+                ),
+                Some(5),
+            ),
+            (
+                packet(9, 0x90, &[&[0xbe, 0xde, 0, 9][..], &media].concat()),
+                None,
+            ),
             // Padding behind a payload.
-            (packet(7, 0xa0, &[&media[..], &padding].concat()), Some(4)),
+            (packet(10, 0xa0, &[&media[..], &padding].concat()), Some(7)),
         ] {
             assert_eq!(taken(buffer), sequence);
         }

@@ -187,14 +187,14 @@ fn c27_changes_come_at_a_limited_rate_and_nobody_else_is_slowed() {
     let passed = statuses.iter().filter(|status| **status != 429).count();
     // Four seconds' worth at once, and five a second from then on.
     assert!((20..=45).contains(&passed), "{statuses:?}");
-    let limited = ask(
-        "POST",
-        &gateway.whep("cam"),
-        None,
-        "192.0.2.66",
-        super::VIEWERS,
-    );
-    assert_eq!(limited.status, 429, "all methods share it");
+    // All methods share it; one may just have become free.
+    let limited = (0..10)
+        .map(|_| {
+            let url = gateway.whep("cam");
+            ask("POST", &url, None, "192.0.2.66", super::VIEWERS)
+        })
+        .find(|reply| reply.status == 429)
+        .expect("a POST over the limit");
     assert!(limited.header("retry-after").is_some());
     let other = ask("PATCH", &location, None, "192.0.2.7", "nonsense");
     assert_eq!(other.status, 400);
