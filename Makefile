@@ -11,7 +11,7 @@ ARGS ?= play test:
 TARGET ?=
 TIME ?= 600
 
-.PHONY: run release test setup check build unit e2e test-modes docs bench fuzz
+.PHONY: run release test setup check build unit e2e test-modes test-versions docs bench fuzz
 
 run: release
 	$(CARGO_TARGET_DIR)/release/sluice $(ARGS)
@@ -51,6 +51,11 @@ e2e: build
 test-modes: build
 	@for way in FAN_OUT=lists FAN_OUT=plain TRANSPORT=libnice; do echo "SLUICE_WEBRTC_$$way" && \
 	env SLUICE_WEBRTC_$$way cargo nextest run --locked --workspace --profile e2e || exit 1; done
+
+# The same with the GStreamer of Debian 13 (1.26) and of sid (1.28), in folders of their own: an hour and a half, outside CI.
+# SUITES="trixie -- -E 'test(network)'" chooses.
+test-versions: setup build
+	.ci/versions $(SUITES)
 
 bench:
 	@.ci/setup test
