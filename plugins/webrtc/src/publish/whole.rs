@@ -26,6 +26,8 @@ struct Whole {
     /// Packets without a payload so far. Those after them move up: in a gap the depayloader would see a loss, and
     /// drop all pictures until the next key frame.
     nothings: u16,
+    /// Whether it is no good for extensions.
+    bare: bool,
 }
 
 /// Lets only such packets reach this depayloader.
@@ -33,7 +35,11 @@ pub(super) fn keep(depayloader: &gst::Element, codec: Codec) {
     let Some(pad) = depayloader.static_pad("sink") else {
         return;
     };
-    let whole = Mutex::new(Whole { codec, nothings: 0 });
+    let whole = Mutex::new(Whole {
+        codec,
+        nothings: 0,
+        bare: gst::version() >= (1, 24, 0, 0),
+    });
     pad.add_probe(PACKETS, move |_pad, info| {
         retain(info, |buffer| whole.lock().takes(buffer))
     });
@@ -43,7 +49,7 @@ impl Whole {
     fn takes(&mut self, buffer: &mut gst::Buffer) -> bool {
         match judge(self.codec, buffer) {
             Judged::Media => {
-                let bare = without_extension(buffer);
+                let bare = !self.bare || without_extension(buffer);
                 bare && (self.nothings == 0 || move_up(buffer.make_mut(), self.nothings))
             }
             Judged::Nothing => {
@@ -76,15 +82,17 @@ fn without_extension(buffer: &mut gst::Buffer) -> bool {
     else {
         return false;
     };
-    let Some((header, end)) = bare else {
+    let Some(bare) = bare else {
         return true;
     };
-    let Ok(mut rest) = buffer.copy_region(gst::BufferCopyFlags::all(), end..) else {
+    // In one piece: of a header put before a region of the packet, depayloaders of 1.22 made broken pictures.
+    let mut bare = gst::Buffer::from_mut_slice(bare);
+    let about =
+        gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS | gst::BufferCopyFlags::META;
+    if buffer.copy_into(bare.make_mut(), about, ..).is_err() {
         return false;
-    };
-    rest.make_mut()
-        .prepend_memory(gst::Memory::from_mut_slice(header));
-    *buffer = rest;
+    }
+    *buffer = bare;
     true
 }
 
@@ -114,6 +122,7 @@ mod tests {
         let mut whole = Whole {
             codec: Codec::Vp8,
             nothings: 0,
+            bare: true,
         };
         let media = [0x10, 1, 2, 3];
         let mut taken = |mut buffer: gst::Buffer| {
