@@ -24,21 +24,21 @@ pub(crate) fn watch(depayloader: &gst::Element, factory: &str) {
         return;
     };
     let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    let guard = Guard {
+        codec,
+        bare: extensions_are_dangerous(),
+    };
     pad.add_probe(types, move |_pad, info| {
         match &mut info.data {
             // Nothing was taken out: the packet is still the probe's to drop.
-            Some(gst::PadProbeData::Buffer(buffer)) => match safe(codec, buffer) {
+            Some(gst::PadProbeData::Buffer(buffer)) => match guard.judge(buffer) {
                 Safe::AsItIs => {}
                 Safe::As(other) => *buffer = other,
                 Safe::Never => return gst::PadProbeReturn::Drop,
             },
-            Some(gst::PadProbeData::BufferList(list))
-                if !list
-                    .iter_owned()
-                    .all(|one| matches!(safe(codec, &one), Safe::AsItIs)) =>
-            {
+            Some(gst::PadProbeData::BufferList(list)) => {
                 list.make_mut().foreach_mut(|buffer, _index| {
-                    ControlFlow::Continue(match safe(codec, &buffer) {
+                    ControlFlow::Continue(match guard.judge(&buffer) {
                         Safe::AsItIs => Some(buffer),
                         Safe::As(other) => Some(other),
                         Safe::Never => None,
@@ -59,32 +59,41 @@ enum Safe {
     Never,
 }
 
-/// Judges a packet; `codec` is of a depayloader that believes what packets say of their length.
-fn safe(codec: Option<Codec>, buffer: &gst::Buffer) -> Safe {
-    let Ok(packet) = RTPBuffer::from_buffer_readable(buffer) else {
-        return Safe::Never;
-    };
-    let payload_is_safe = |codec| {
-        let payload = packet.payload();
-        payload.is_ok_and(|payload| is_safe(codec, payload))
-    };
-    if !codec.is_none_or(payload_is_safe) {
-        return Safe::Never;
+/// What one depayloader is guarded from.
+struct Guard {
+    /// Of one that believes what packets say of their length.
+    codec: Option<Codec>,
+    /// Whether it is no good for extensions.
+    bare: bool,
+}
+
+impl Guard {
+    fn judge(&self, buffer: &gst::Buffer) -> Safe {
+        let Ok(packet) = RTPBuffer::from_buffer_readable(buffer) else {
+            return Safe::Never;
+        };
+        let payload_is_safe = |codec| {
+            let payload = packet.payload();
+            payload.is_ok_and(|payload| is_safe(codec, payload))
+        };
+        if !self.codec.is_none_or(payload_is_safe) {
+            return Safe::Never;
+        }
+        if !self.bare || !packet.is_extension() {
+            return Safe::AsItIs;
+        }
+        let bare = buffer.map_readable().ok();
+        let bare = bare.and_then(|map| rtp::without_extension(&map));
+        let bare = bare.and_then(|bare| {
+            let mut bare = gst::Buffer::from_mut_slice(bare);
+            let about = gst::BufferCopyFlags::FLAGS
+                | gst::BufferCopyFlags::TIMESTAMPS
+                | gst::BufferCopyFlags::META;
+            buffer.copy_into(bare.make_mut(), about, ..).ok()?;
+            Some(bare)
+        });
+        bare.map_or(Safe::Never, Safe::As)
     }
-    if !packet.is_extension() || !extensions_are_dangerous() {
-        return Safe::AsItIs;
-    }
-    let bare = buffer.map_readable().ok();
-    let bare = bare.and_then(|map| rtp::without_extension(&map));
-    let bare = bare.and_then(|bare| {
-        let mut bare = gst::Buffer::from_mut_slice(bare);
-        let about = gst::BufferCopyFlags::FLAGS
-            | gst::BufferCopyFlags::TIMESTAMPS
-            | gst::BufferCopyFlags::META;
-        buffer.copy_into(bare.make_mut(), about, ..).ok()?;
-        Some(bare)
-    });
-    bare.map_or(Safe::Never, Safe::As)
 }
 
 /// Whether depayloaders of this GStreamer are no good for header extensions.

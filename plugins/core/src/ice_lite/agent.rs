@@ -173,8 +173,20 @@ impl Agent {
 
     /// Gives the user fragments that checks are addressed to, the newest one first.
     pub fn ufrags(&self) -> impl Iterator<Item = &str> {
-        let generations = std::iter::once(&self.generation).chain(&self.previous);
+        let generations = self.generations();
         generations.map(|generation| generation.ours.ufrag.as_str())
+    }
+
+    /// Gives the generations whose checks are answered, the newest one first.
+    fn generations(&self) -> impl Iterator<Item = &Generation> {
+        let selected = self.selected.iter().map(|selected| &selected.generation);
+        let older = selected.filter(|selected| {
+            let known = self.previous.iter().chain([&self.generation]);
+            known.into_iter().all(|known| known.ours != selected.ours)
+        });
+        std::iter::once(&self.generation)
+            .chain(&self.previous)
+            .chain(older)
     }
 
     /// Gives where packets go to.
@@ -225,17 +237,28 @@ impl Agent {
         }
     }
 
-    /// Finds whom an authentic request is for.
+    /// Finds whom an authentic request is for. A peer that restarts checks with its new credentials before it has ours, and
+    /// goes on with our old ones for good: libwebrtc keeps a pair as it was begun when our addresses stay the same (measured
+    /// with Chromium, whenever its new port was there before our answer). Our checks of such a pair need its mixture.
     fn addressed(&self, request: &Request<'_>) -> Option<Generation> {
-        let generations = std::iter::once(&self.generation).chain(&self.previous);
-        let mut addressed = generations.filter(|generation| {
+        let mut addressed = self.generations().filter(|generation| {
             let ours = generation.ours.ufrag.as_bytes();
             bool::from(ours.ct_eq(request.local_ufrag().as_bytes()))
         });
-        let generation = addressed.next().filter(|_| !self.over)?;
-        request
-            .is_authentic(&generation.ours.password)
-            .then(|| generation.clone())
+        let addressed = addressed.next().filter(|_| !self.over)?;
+        if !request.is_authentic(&addressed.ours.password) {
+            return None;
+        }
+        let of_peer = self.generations().find(|generation| {
+            let theirs = generation.theirs.as_ref();
+            theirs.is_some_and(|theirs| theirs.ufrag == request.remote_ufrag())
+        });
+        let of_peer = of_peer.unwrap_or(addressed);
+        Some(Generation {
+            number: of_peer.number,
+            ours: addressed.ours.clone(),
+            theirs: of_peer.theirs.clone(),
+        })
     }
 
     /// Remembers a place that is the peer's. A peer that has too many is not answered at further ones.
@@ -322,7 +345,7 @@ impl Agent {
     }
 
     fn select(&mut self, generation: Generation, place: Place, priority: u32, now: Instant) {
-        if generation.number == self.generation.number {
+        if generation.ours == self.generation.ours {
             self.previous = None;
         }
         self.moving = None;

@@ -57,6 +57,7 @@ pub enum Message<'a> {
 pub struct Request<'a> {
     stun: Stun<'a>,
     local_ufrag: String,
+    remote_ufrag: String,
 }
 
 /// The success or error response to a binding request.
@@ -87,9 +88,10 @@ impl<'a> Message<'a> {
             MessageClass::Request => {
                 let username = stun.attribute::<Username>().ok()?;
                 // Ours stands first in what the peer sends (RFC 8445, 7.2.2).
-                let (ours, _theirs) = username.username().split_once(':')?;
+                let (ours, theirs) = username.username().split_once(':')?;
                 Self::Request(Request {
                     local_ufrag: ours.to_owned(),
+                    remote_ufrag: theirs.to_owned(),
                     stun,
                 })
             }
@@ -103,6 +105,11 @@ impl Request<'_> {
     /// Gives the user fragment that it is addressed to.
     pub fn local_ufrag(&self) -> &str {
         &self.local_ufrag
+    }
+
+    /// Gives the user fragment of the peer's, as it was when it asked.
+    pub fn remote_ufrag(&self) -> &str {
+        &self.remote_ufrag
     }
 
     /// Says whether it was made by someone who knows our password.

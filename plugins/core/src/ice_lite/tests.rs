@@ -441,6 +441,46 @@ fn a_restart_keeps_the_old_pair_until_there_is_a_new_one() {
     assert_eq!(user.username(), "NEWT:NEWO");
 }
 
+/// As Chromium does when its new port is there before our answer to the restart.
+#[test]
+fn a_peer_that_restarts_may_go_on_with_our_old_credentials() {
+    let start = origin();
+    let mut agent = connected(start);
+    let theirs_at = |n: u16| credentials(&format!("NEWT{n}"), "new-their-pw-of-22-chars");
+    for n in 1..=3 {
+        let now = start + ms(10_000) * u32::from(n);
+        let ours_new = credentials(&format!("NEWO{n}"), "new-password-of-22-chars");
+        agent.restart(ours_new, theirs_at(n));
+        let username = if n == 1 {
+            "OURS:NEWT1"
+        } else {
+            &format!("NEWO{}:NEWT{n}", n - 1)
+        };
+        let password = if n == 1 {
+            ours().password
+        } else {
+            "new-password-of-22-chars".to_owned()
+        };
+        let early = Ask {
+            username,
+            password: &password,
+            ..ASK
+        };
+        let place = at(2000 + n);
+        let (_, proof) = early.of(&mut agent, place, now).check.unwrap();
+        let good = answer(&proof, None, &theirs_at(n).password);
+        let event = respond(&mut agent, &good, place, now);
+        assert_eq!(event, Some(Event::Moved(place)), "restart {n}");
+        // It is the pair from now on: answered, and asked for consent, with the credentials it began with.
+        assert!(early.of(&mut agent, place, now + ms(1)).reply.is_some());
+        let bytes = check(&mut agent, now + ms(6000), 3);
+        let asked = Stun::from_bytes(&bytes).unwrap();
+        let user = asked.attribute::<Username>().unwrap();
+        let (to, from) = username.split_once(':').unwrap();
+        assert_eq!(user.username(), format!("{from}:{to}"));
+    }
+}
+
 #[test]
 fn a_peer_has_only_so_many_places() {
     let now = origin();

@@ -12,7 +12,7 @@ const REFUSED_MS = 30_000;
 /** So much play proves that the connection is good: the next break starts from the first delay. */
 const HEALTHY_MS = 30_000;
 /** No new picture for this long, with a running source and nothing that arrives, means that this session is dead. */
-const FROZEN_MS = 5_000;
+const FROZEN_MS = 8_000;
 /** While something arrives, a new session would get no more: the network is slow, and only key frames come over it. */
 const ARRIVING_MS = 15_000;
 /** When nothing at all comes, new ways to the server are looked for: browsers take seconds to notice another network. */

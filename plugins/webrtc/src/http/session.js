@@ -7,8 +7,12 @@ const FRAGMENT = "application/trickle-ice-sdpfrag";
 const GATHER_MS = 100;
 /** How long ICE and DTLS may take after the answer. */
 const CONNECT_MS = 10_000;
-/** How long an ICE restart may take to mend a break, for example after a change of networks; then it is lost. */
-const BROKEN_MS = 5_000;
+/** How long ICE restarts may take to mend a break, for example after a change of networks; then it is lost. */
+const BROKEN_MS = 8_000;
+/** How long one of them may take for its answer, and then for a way that works. */
+const RESTART_MS = 1_500;
+/** While networks change, browsers refuse requests at once. */
+const REFUSED_MS = 300;
 
 /** Why a session could not be had: a sentence for people, a status for the caller. */
 export class SessionError extends Error {
@@ -41,6 +45,7 @@ export class Session {
   #patching = false;
   #restarting = false;
   #counter = false;
+  #lost = () => {};
 
   /**
    * `onLost(sentence)` is called at most once, after `open` succeeded. `fetch` may add credentials to each
@@ -123,9 +128,9 @@ export class Session {
   /** Waits a little for candidates. */
   async #gather() {
     await new Promise((done) => {
-      const check = () => (this.#candidates.length > 0 || this.pc.iceGatheringState === "complete") && done();
+      const check = () => (this.#candidates.length > 0 || this.#gathered) && done();
       setTimeout(done, GATHER_MS);
-      for (const type of ["icecandidate", "icegatheringstatechange"]) this.pc.addEventListener(type, check);
+      this.pc.addEventListener("icecandidate", check);
       check();
     });
   }
@@ -166,6 +171,7 @@ export class Session {
       this.close();
       this.#onLost(sentence);
     };
+    this.#lost = lost;
     const connecting = this.#after(CONNECT_MS, () =>
       lost("The server answered, but no media gets through. Is its UDP port open?"));
     let broken = null;
@@ -208,33 +214,55 @@ export class Session {
     this.#trickle();
   }
 
-  /** Finds new ways to the server, for the same session (RFC 9725, section 4.3.3). */
+  /**
+   * Finds new ways to the server, for the same session (RFC 9725, section 4.3.3), again until one works: while a network
+   * changes, requests are lost, and there may be no address yet to be reached at.
+   */
   async #restart() {
     // Whoever answered cannot offer new credentials.
     if (this.#restarting || this.#counter || this.#closed) return;
     this.#restarting = true;
+    const end = Date.now() + BROKEN_MS;
+    let mended = false;
+    while (!mended && !this.#closed && Date.now() < end) {
+      try {
+        await this.#restartOnce();
+        mended = await this.#connected();
+      } catch {
+        await new Promise((done) => setTimeout(done, REFUSED_MS));
+      }
+    }
+    this.#restarting = false;
+  }
+
+  async #restartOnce() {
     this.#trickles = false;
     this.#candidates = [];
     this.#gathered = false;
-    try {
-      this.pc.restartIce();
-      await this.#setLocalOffer();
-      await this.#gather();
-      const body = fragment(this.pc.localDescription.sdp, this.#candidates, this.#gathered);
-      this.#candidates = [];
-      const headers = { "Content-Type": FRAGMENT, "If-Match": "*" };
-      const response = await this.#request("PATCH", this.#url, headers, body);
-      if (response.status === 200) {
-        this.#etag = response.headers.get("ETag");
-        const sdp = renewed(this.pc.remoteDescription.sdp, await response.text());
-        await this.pc.setRemoteDescription({ type: "answer", sdp });
-        this.#trickles = !this.#gathered;
-      }
-    } catch {
-      // The timer that runs says that the connection is lost.
-    }
-    this.#restarting = false;
+    this.pc.restartIce();
+    await this.#setLocalOffer();
+    await this.#gather();
+    const whole = this.#gathered;
+    const body = fragment(this.pc.localDescription.sdp, this.#candidates, whole);
+    this.#candidates = [];
+    const headers = { "Content-Type": FRAGMENT, "If-Match": "*" };
+    const response = await this.#request("PATCH", this.#url, headers, body, AbortSignal.timeout(RESTART_MS));
+    if (response.status === 404) this.#lost("The server ended the session.");
+    if (response.status !== 200 || this.#closed) return;
+    this.#etag = response.headers.get("ETag");
+    const sdp = renewed(this.pc.remoteDescription.sdp, await response.text());
+    await this.pc.setRemoteDescription({ type: "answer", sdp });
+    this.#trickles = !whole;
     this.#trickle();
+  }
+
+  /** Whether a way to the server works, or does so in time. */
+  async #connected() {
+    const end = Date.now() + RESTART_MS;
+    while (this.pc.connectionState !== "connected" && !this.#closed && Date.now() < end) {
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    return this.pc.connectionState === "connected";
   }
 
   #delete() {
@@ -243,9 +271,9 @@ export class Session {
     this.#url = null;
   }
 
-  async #request(method, url, headers, body) {
+  async #request(method, url, headers, body, signal) {
     try {
-      return await this.#fetch(url, { method, headers, body, cache: "no-store" });
+      return await this.#fetch(url, { method, headers, body, signal, cache: "no-store" });
     } catch {
       throw new SessionError("The server does not answer.");
     }
