@@ -11,7 +11,7 @@ use sluice_tests::wait::{pass, within};
 use crate::secs;
 
 /// Before anything is compared: every pool and the allocator come to their sizes.
-const WARM_UPS: usize = 4;
+const WARM_UPS: usize = 3;
 /// The allocator gives memory back to the system in the two seconds after it was freed, when its own thread next
 /// wakes.
 const DECAY: Duration = Duration::from_secs(10);
