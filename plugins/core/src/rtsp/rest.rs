@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// A rest begins with what lets the rest of a frame come.
 pub const LEAST: Duration = Duration::from_millis(2);
+/// While somebody waits for pictures: what lets a frame come whose packets are written one after the other. One that takes
+/// longer gets as much again, up to the most: most are whole after the first.
+const PIECE: Duration = Duration::from_micros(400);
 /// How much it grows with each read.
 const STEP: Duration = Duration::from_millis(1);
 /// A read that brings this many bytes had too long a rest: what is not read fills the window, and then the camera's own buffer.
@@ -22,9 +25,17 @@ impl Default for Rest {
 }
 
 impl Rest {
-    /// Gives the next rest: never more than `most`.
+    /// Gives the next rest: never more than `most`, and far less if that is no longer than the least.
     pub fn next(&self, most: Duration) -> Duration {
-        self.now.min(most)
+        let rest = if most > LEAST { self.now } else { PIECE };
+        rest.min(most)
+    }
+
+    /// Gives a further one for a frame that is not whole after so much rest; `None` if it has had its time, or if nobody waits
+    /// for it.
+    pub fn further(rested: Duration, most: Duration) -> Option<Duration> {
+        let left = most.saturating_sub(rested);
+        (most <= LEAST && !left.is_zero()).then(|| left.min(PIECE))
     }
 
     /// Takes how many bytes came after a rest that might have been `most`. Rests grow slowly, and halve when much comes.
@@ -53,11 +64,24 @@ mod tests {
             rest.on_read(5000, LONG);
         }
         assert_eq!(rest.next(LONG), LONG);
-        assert_eq!(rest.next(SHORT), SHORT);
+        assert_eq!(rest.next(SHORT), PIECE);
         assert_eq!(rest.next(Duration::ZERO), Duration::ZERO);
         // Whoever came has gone again: it grows anew.
         rest.on_read(5000, SHORT);
         assert_eq!(rest.next(LONG), SHORT);
+    }
+
+    #[test]
+    fn a_frame_that_is_not_whole_has_its_time_in_pieces() {
+        let rest = Rest::default();
+        let mut rested = rest.next(SHORT);
+        let mut pieces = 1;
+        while let Some(piece) = Rest::further(rested, SHORT) {
+            rested += piece;
+            pieces += 1;
+        }
+        assert_eq!((rested, pieces), (SHORT, 5));
+        assert_eq!(Rest::further(SHORT, LONG), None);
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Lane {
     payload: u8,
     reception: Reception,
     list: Option<gst::BufferList>,
+    is_video: bool,
+    is_within_frame: bool,
     has_begun: bool,
     has_ended: bool,
 }
@@ -53,6 +55,8 @@ impl Flow {
             payload: track.payload,
             reception: Reception::default(),
             list: None,
+            is_video: track.is_video,
+            is_within_frame: false,
             has_begun: false,
             has_ended: false,
         });
@@ -113,6 +117,7 @@ impl Flow {
             }
         }
         lane.has_begun = true;
+        lane.is_within_frame = lane.is_video && !head.is_marked;
         let list = lane.list.get_or_insert_with(|| {
             self.order.push(track);
             gst::BufferList::new()
@@ -143,6 +148,11 @@ impl Flow {
         self.lanes.iter().all(|lane| lane.has_begun)
     }
 
+    /// Says whether packets wait for a `push` of a picture whose last one, which is marked, has not come.
+    pub(super) fn is_within_frame(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.is_within_frame)
+    }
+
     /// Says whether packets wait for a `push`.
     pub(super) const fn has_packets(&self) -> bool {
         !self.order.is_empty()
@@ -154,6 +164,7 @@ impl Flow {
             let Some(lane) = self.lanes.get_mut(track) else {
                 continue;
             };
+            lane.is_within_frame = false;
             if let Some(list) = lane.list.take()
                 && let Err(error) = lane.pad.push_list(list)
             {
@@ -182,6 +193,8 @@ impl Flow {
 }
 
 struct Head {
+    /// The last packet of a picture (RFC 6184, 5.1; RFC 7798, 4.1; RFC 2435, 3.1).
+    is_marked: bool,
     payload: u8,
     sequence: u16,
     time: u32,
@@ -192,6 +205,7 @@ fn head(packet: &[u8]) -> Option<Head> {
     let head: &[u8; HEADER] = packet.first_chunk()?;
     let [first, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3] = *head;
     (first >> 6 == 2).then_some(Head {
+        is_marked: second & 0x80 != 0,
         payload: second & 0x7f,
         sequence: u16::from_be_bytes([s0, s1]),
         time: u32::from_be_bytes([t0, t1, t2, t3]),

@@ -169,19 +169,38 @@ impl Talk<'_> {
         loop {
             let most = self.longest_rest();
             let due = self.due();
-            let turn = self.wire.turn(waiting, due, self.rest.next(most));
-            let woken = match turn.map_err(|error| self.call.lost(&error))? {
-                Turn::Stopped => return Ok(End::Stopped),
-                Turn::Closed => return Err(self.call.refused(&Refusal::Ended)),
-                Turn::Read { woken, bytes } => {
-                    self.rest.on_read(bytes, most);
-                    woken
+            let mut rested = self.rest.next(most);
+            let mut turn = self.wire.turn(waiting, due, rested);
+            loop {
+                let woken = match turn.map_err(|error| self.call.lost(&error))? {
+                    Turn::Stopped => return Ok(End::Stopped),
+                    Turn::Closed => {
+                        self.push();
+                        return Err(self.call.refused(&Refusal::Ended));
+                    }
+                    Turn::Read { woken, bytes } => {
+                        self.rest.on_read(bytes, most);
+                        woken
+                    }
+                };
+                if let Some(end) = self.take_apart(woken)? {
+                    return Ok(end);
                 }
-            };
-            if let Some(end) = self.take_apart(woken)? {
-                return Ok(end);
+                let within = self.flow.as_ref().is_some_and(Flow::is_within_frame);
+                let further = Rest::further(rested, most).filter(|_| within);
+                let Some(further) = further else { break };
+                rested += further;
+                turn = self.wire.read_after(waiting, further, None);
             }
+            self.push();
             self.keep_alive()?;
+        }
+    }
+
+    fn push(&mut self) {
+        if let Some(flow) = self.flow.as_mut().filter(|flow| flow.has_packets()) {
+            self.call.plumbing.feed.arrive();
+            flow.push();
         }
     }
 
@@ -203,7 +222,7 @@ impl Talk<'_> {
         self.session.poll_timeout().into_iter().chain(report).min()
     }
 
-    /// Takes apart what came, and hands it down. `woken`: when it began to come, if it was waited for.
+    /// Takes apart what came. `woken`: when it began to come, if it was waited for.
     fn take_apart(&mut self, woken: Option<Instant>) -> Result<Option<End>, Fault> {
         let now = Instant::now();
         let running = self.call.running();
@@ -249,10 +268,6 @@ impl Talk<'_> {
                 Found::Broken => return Err(self.strange()),
             }
             self.wire.used(used);
-        }
-        if let Some(flow) = self.flow.as_mut().filter(|flow| flow.has_packets()) {
-            self.call.plumbing.feed.arrive();
-            flow.push();
         }
         Ok(end)
     }

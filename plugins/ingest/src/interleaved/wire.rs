@@ -212,7 +212,22 @@ impl Wire {
         if !self.has_more {
             return Ok(Turn::Read { woken, bytes: 0 });
         }
-        if woken.is_some() && !rest.is_zero() {
+        let rest = if woken.is_some() {
+            rest
+        } else {
+            Duration::ZERO
+        };
+        self.read_after(waiting, rest, woken)
+    }
+
+    /// Rests, and reads what has come, without waiting for anything.
+    pub(super) fn read_after(
+        &mut self,
+        waiting: &Waiting,
+        rest: Duration,
+        woken: Option<Instant>,
+    ) -> io::Result<Turn> {
+        if !rest.is_zero() {
             waiting.stop.rest(rest);
         }
         match self.read()? {
