@@ -63,6 +63,8 @@ enum Serves {
     Plain,
     /// The gateway, with a port of libnice's for each viewer.
     Libnice,
+    /// Both: one thread that pushes into webrtcbin as it comes, by its public API alone.
+    PlainLibnice,
     /// A pipeline for each viewer.
     Webrtcbin,
 }
@@ -71,9 +73,10 @@ impl Serves {
     const fn server(self) -> Server {
         match self {
             Self::Sluice => Server::Sluice,
-            Self::Lists => Server::SluiceWith("fan_out: lists"),
-            Self::Plain => Server::SluiceWith("fan_out: plain"),
-            Self::Libnice => Server::SluiceWith("transport: libnice"),
+            Self::Lists => Server::SluiceWith(&["fan_out: lists"]),
+            Self::Plain => Server::SluiceWith(&["fan_out: plain"]),
+            Self::Libnice => Server::SluiceWith(&["transport: libnice"]),
+            Self::PlainLibnice => Server::SluiceWith(&["fan_out: plain", "transport: libnice"]),
             Self::Webrtcbin => Server::Webrtcbin,
         }
     }

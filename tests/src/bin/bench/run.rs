@@ -54,8 +54,8 @@ impl Load {
 pub(crate) enum Server {
     /// The gateway.
     Sluice,
-    /// The gateway, with the line below `webrtc` in its config that makes sending dearer.
-    SluiceWith(&'static str),
+    /// The gateway, with lines below `webrtc` in its config that make sending dearer.
+    SluiceWith(&'static [&'static str]),
     /// One appsrc → webrtcbin pipeline per viewer.
     Webrtcbin,
 }
@@ -64,7 +64,7 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sluice => "Sluice",
-            Self::SluiceWith(line) => return write!(f, "Sluice, `{line}`"),
+            Self::SluiceWith(lines) => return write!(f, "Sluice, `{}`", lines.join("`, `")),
             Self::Webrtcbin => "plain webrtcbin",
         })
     }
@@ -106,8 +106,10 @@ impl Running {
                     ("on_demand", "false"),
                 ];
                 let mut options = GatewayOptions::new().path_with("cam", &keys).udp_range(400);
-                if let Server::SluiceWith(line) = server {
-                    options = options.webrtc(line);
+                if let Server::SluiceWith(lines) = server {
+                    options = lines
+                        .iter()
+                        .fold(options, |options, line| options.webrtc(line));
                 }
                 let gateway = options.start();
                 gateway.wait_state("cam", "running", START);

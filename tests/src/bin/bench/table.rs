@@ -173,7 +173,8 @@ const NOTES: &str = "\
 - A viewer's coming is what it takes beside, until 3 s after the last one has a picture: signalling, ICE, DTLS, and the group of pictures
   that it begins with.
 - `fan_out: lists` leaves encryption to GStreamer, `fan_out: plain` also lets webrtcbin take each frame apart;
-  `transport: libnice` is ICE, and a port, for each session, as other servers with webrtcbin have it.
+  `transport: libnice` is ICE, and a port, for each session, as other servers with webrtcbin have it;
+  both together are what webrtcbin's public API alone makes of one thread that pushes lists (A1).
 - A viewer without a picture got none within 20 s; the other figures are of the rest.
 - RSS and threads per viewer are what the process grew by since before the first viewer.
 - Latency is how much older a picture is at the sockets of three viewers (who came first, in the middle and last, as they are served) than at a
