@@ -5,6 +5,7 @@
 pub mod rtp;
 pub(crate) mod sdp;
 mod session;
+mod socket;
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;

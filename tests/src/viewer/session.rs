@@ -1,7 +1,7 @@
 //! One viewer: its str0m instance, socket and counters. Driven by [`super::Viewers`].
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use str0m::bwe::Bitrate;
@@ -14,6 +14,7 @@ use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig}
 
 use super::rtp::{Head, Payload, Stream, Totals, is_rtcp};
 use super::sdp;
+use super::socket::{Arrival, Socket};
 use super::{Counts, ViewerOptions};
 use crate::srtp::Protector;
 use crate::{stamp, stun};
@@ -31,13 +32,15 @@ const STAMP_WITHIN: usize = 300;
 
 pub(super) struct Session {
     rtc: Rtc,
-    socket: UdpSocket,
+    socket: Socket,
+    /// When the datagram that is looked at arrived, in microseconds since 1970.
+    arrived_us: u64,
     local: SocketAddr,
     pending: Option<SdpPendingOffer>,
     /// The answer to the offer, as it was usable here.
     answer: String,
     /// Where the session moves to when its ICE restart is answered.
-    next_socket: Option<UdpSocket>,
+    next_socket: Option<Socket>,
     options: ViewerOptions,
     timeout: Instant,
     pub(super) posted: Option<Instant>,
@@ -117,9 +120,8 @@ impl Session {
 
     fn bare(local: IpAddr, options: ViewerOptions, seed: u64) -> Result<Self, String> {
         let now = Instant::now();
-        let socket = UdpSocket::bind((local, 0)).map_err(|e| format!("bind: {e}"))?;
-        socket.set_nonblocking(true).map_err(|e| e.to_string())?;
-        let local = socket.local_addr().map_err(|e| e.to_string())?;
+        let socket = Socket::bind(local)?;
+        let local = socket.local()?;
         let (protector, crypto) = Protector::new();
         let config = config(&options).set_crypto_provider(crypto);
         let mut rtc = config.build(now);
@@ -127,6 +129,7 @@ impl Session {
         Ok(Self {
             rtc,
             socket,
+            arrived_us: 0,
             local,
             pending: None,
             answer: String::new(),
@@ -172,9 +175,8 @@ impl Session {
 
     /// Makes new ICE credentials and a new socket, and the fragment that says so.
     pub(super) fn restart(&mut self) -> Result<String, String> {
-        let socket = UdpSocket::bind((self.local.ip(), 0)).map_err(|e| format!("bind: {e}"))?;
-        socket.set_nonblocking(true).map_err(|e| e.to_string())?;
-        let local = socket.local_addr().map_err(|e| e.to_string())?;
+        let socket = Socket::bind(self.local.ip())?;
+        let local = socket.local()?;
         let candidate = Candidate::host(local, "udp").map_err(|e| e.to_string())?;
         let mut api = self.rtc.sdp_api();
         let credentials = api.ice_restart(false);
@@ -198,7 +200,7 @@ impl Session {
         self.accept(&answer)?;
         self.answer = answer;
         self.socket = self.next_socket.take().ok_or("no new socket")?;
-        self.local = self.socket.local_addr().map_err(|e| e.to_string())?;
+        self.local = self.socket.local()?;
         let candidate = Candidate::host(self.local, "udp").map_err(|e| e.to_string())?;
         self.rtc.add_local_candidate(candidate);
         self.on_timeout(now);
@@ -211,9 +213,10 @@ impl Session {
             return;
         }
         while !self.closed {
-            let Ok((size, from)) = self.socket.recv_from(buffer) else {
+            let Some(Arrival { size, from, at }) = self.socket.receive(buffer) else {
                 break;
             };
+            self.arrived_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
             let datagram = buffer.get(..size).unwrap_or_default();
             if self.options.delay.is_zero() {
                 self.on_datagram(datagram, from, now);
@@ -252,15 +255,12 @@ impl Session {
 
     /// Goes on from another port, of which its stack knows nothing.
     pub(super) fn rebind(&mut self) {
-        let socket = UdpSocket::bind((self.local.ip(), 0)).expect("a socket");
-        socket.set_nonblocking(true).expect("a socket");
-        self.socket = socket;
+        self.socket = Socket::bind(self.local.ip()).expect("a socket");
     }
 
     /// Sends a datagram past the stack.
     pub(super) fn send_raw(&self, datagram: &[u8], to: SocketAddr) {
-        // A lost datagram is the network's business.
-        drop(self.socket.send_to(datagram, to));
+        self.socket.send(datagram, to);
     }
 
     /// Sends RTCP past the stack, whatever it says.
@@ -419,7 +419,7 @@ impl Session {
                 }
                 Ok(Output::Transmit(packet)) => {
                     // A lost datagram is the network's business.
-                    drop(self.socket.send_to(&packet.contents, packet.destination));
+                    self.socket.send(&packet.contents, packet.destination);
                 }
                 Ok(Output::Event(event)) => self.on_event(event, now),
                 Err(e) => {
@@ -475,7 +475,7 @@ impl Session {
         }
         let front = packet.payload.get(..STAMP_WITHIN.min(packet.payload.len()));
         if let Some(at) = front.and_then(stamp::find) {
-            self.stamped.push((at, stamp::now_us().saturating_sub(at)));
+            self.stamped.push((at, self.arrived_us.saturating_sub(at)));
         }
         if payload.is_key_frame(&packet.payload) {
             self.counts.key_frames += 1;

@@ -208,7 +208,7 @@ const WAYS: &str = "\
 ## From a publisher to a viewer
 
 What the gateway adds: the publisher (str0m; 1280×720, 30 frames/s, 1.5 Mbit/s H.264, and Opus) marks each frame with the clock
-when it is encoded, the viewer (str0m) looks at the clock when the frame's first packet is decrypted. In the same run,
+when it is encoded, the viewer (str0m) takes the kernel's time of the arrival of the frame's first packet. In the same run,
 without a gateway: the publisher's packets go straight to the viewer. `latency`, the jitter buffer, is how long lost and
 late packets are waited for; what comes whole is passed on at once.
 
