@@ -52,9 +52,11 @@ impl Socket {
             MsgFlags::MSG_DONTWAIT,
         );
         let message = message.ok()?;
-        let at = message.cmsgs().ok()?.find_map(|one| match one {
-            ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
-            _ => None,
+        let at = message.cmsgs().ok()?.find_map(|one| {
+            if let ControlMessageOwned::ScmTimestampns(at) = one {
+                return Some(Duration::from(at));
+            }
+            None
         });
         let from = message.address?;
         let v4 = from.as_sockaddr_in().copied().map(Into::into);

@@ -1,10 +1,12 @@
-//! One producer's fan-out: every frame to every viewer, by one thread that no viewer can hold up.
+//! One producer's fan-out: every frame to every viewer, by one thread that no viewer can hold up; with many viewers, the
+//! process's other fan-out threads help it, one per further core at most.
 //!
 //! A streaming thread hands in frames and never blocks. The thread owns the cached groups of pictures and
 //! the list of viewers; a viewer comes in only when it is connected and its certificate was checked,
 //! because a push into a webrtcbin that is not connected blocks. A push that lasts too long is cut off by
 //! the watchdog, which evicts that viewer.
 
+mod crew;
 mod delay;
 mod headers;
 mod lane;
@@ -16,6 +18,7 @@ mod short;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod viewer;
 mod watchdog;
 
 use std::sync::Arc;

@@ -315,3 +315,73 @@ fn a_thinned_viewer_gets_key_frames_without_gaps_and_all_again_from_the_next_one
     );
     assert_eq!(slow.sent.packets(), 11);
 }
+
+/// Lets so many in that helpers come.
+fn crowd(fanout: &FanOut) -> Vec<Arrivals> {
+    let come = |name| {
+        let (member, arrivals) = viewer(name);
+        fanout.join(member);
+        arrivals
+    };
+    (10..70).map(come).collect()
+}
+
+#[test]
+fn with_many_viewers_each_gets_every_frame_once_and_in_order() {
+    let (fanout, _notices) = fanout();
+    let all = crowd(&fanout);
+    for number in 0..50 {
+        assert!(fanout.push(frame(number, number == 0)));
+    }
+    for arrivals in &all {
+        let next = |_| arrivals.recv_timeout(PATIENCE).unwrap().0;
+        assert_eq!(
+            (0..50).map(next).collect::<Vec<_>>(),
+            (0..50).collect::<Vec<_>>()
+        );
+    }
+    drop(fanout);
+    for arrivals in &all {
+        assert!(arrivals.try_recv().is_err(), "a frame came twice");
+    }
+}
+
+// The first one's push waits for the last one's: a single thread would never get there.
+#[test]
+fn with_many_viewers_the_last_does_not_wait_for_the_first() {
+    if std::thread::available_parallelism().map_or(1, usize::from) == 1 {
+        return;
+    }
+    let (fanout, notices) = fanout();
+    let (reached, last) = channel();
+    let last = Mutex::new(last);
+    let waits = gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_pad, _parent, _buffer| {
+            let reached: Result<(), _> = last.lock().recv_timeout(PATIENCE);
+            let reached = reached.map_err(|_nobody| gst::FlowError::Error);
+            reached.map(|()| gst::FlowSuccess::Ok)
+        })
+        .event_function(|_, _, _| true)
+        .build();
+    let breaks = gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_pad, _parent, _buffer| {
+            let _sent = reached.send(());
+            Err(gst::FlowError::Error)
+        })
+        .event_function(|_, _, _| true)
+        .build();
+    open(&waits);
+    open(&breaks);
+    let (waiting, broken) = (member(1, waits), member(2, breaks));
+    fanout.join(waiting.clone());
+    let _others = crowd(&fanout);
+    fanout.join(broken.clone());
+    assert!(fanout.push(frame(0, true)));
+    let heard = std::iter::from_fn(|| notices.recv_timeout(PATIENCE).ok());
+    let mut failed = heard.filter_map(|(notice, _)| match notice {
+        Notice::Failed(id, _why) => Some(id),
+        Notice::NeedKeyFrame(_) | Notice::Playing(_) => None,
+    });
+    assert_eq!(failed.next(), Some(broken.id.clone()));
+    assert_eq!(waiting.sent.packets(), 1);
+}
