@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// A rest begins with what lets the rest of a frame come.
 pub const LEAST: Duration = Duration::from_millis(2);
-/// While somebody waits for pictures: what lets a frame come whose packets are written one after the other. One that takes
-/// longer gets as much again, up to the most: most are whole after the first.
+/// While somebody waits for pictures: what lets the rest of a frame come whose packets are written one after the other. One
+/// that takes longer gets as much again, up to the most: most are whole after the first. What is whole when it is first looked
+/// at, as sound is, gets none: each rest is a wake of its own.
 const PIECE: Duration = Duration::from_micros(400);
 /// How much it grows with each read.
 const STEP: Duration = Duration::from_millis(1);
@@ -25,10 +26,13 @@ impl Default for Rest {
 }
 
 impl Rest {
-    /// Gives the next rest: never more than `most`, and far less if that is no longer than the least.
+    /// Gives the rest before the next read: never more than `most`, and none if that is no longer than the least.
     pub fn next(&self, most: Duration) -> Duration {
-        let rest = if most > LEAST { self.now } else { PIECE };
-        rest.min(most)
+        if most > LEAST {
+            self.now.min(most)
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Gives a further one for a frame that is not whole after so much rest; `None` if it has had its time, or if nobody waits
@@ -64,8 +68,7 @@ mod tests {
             rest.on_read(5000, LONG);
         }
         assert_eq!(rest.next(LONG), LONG);
-        assert_eq!(rest.next(SHORT), PIECE);
-        assert_eq!(rest.next(Duration::ZERO), Duration::ZERO);
+        assert_eq!(rest.next(SHORT), Duration::ZERO);
         // Whoever came has gone again: it grows anew.
         rest.on_read(5000, SHORT);
         assert_eq!(rest.next(LONG), SHORT);
@@ -75,7 +78,7 @@ mod tests {
     fn a_frame_that_is_not_whole_has_its_time_in_pieces() {
         let rest = Rest::default();
         let mut rested = rest.next(SHORT);
-        let mut pieces = 1;
+        let mut pieces = 0;
         while let Some(piece) = Rest::further(rested, SHORT) {
             rested += piece;
             pieces += 1;
