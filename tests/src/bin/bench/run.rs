@@ -80,6 +80,8 @@ pub(crate) struct Row {
     pub(crate) cpu_ms: f64,
     /// What a viewer's coming takes beside, once.
     pub(crate) setup_ms: f64,
+    /// What of it the pictures take that it begins with, as much as pictures take later.
+    pub(crate) group_ms: f64,
     pub(crate) rss_kb: f64,
     pub(crate) threads: f64,
     pub(crate) answers: Vec<f64>,
@@ -240,6 +242,8 @@ pub(crate) fn measure(server: Server, load: Load, span: Duration) -> Row {
     let watched = viewers
         .iter()
         .map(|(came, _)| (start - *came).as_secs_f64());
+    let had = before.iter().map(|counts| counts.video.frames as f64);
+    let ahead = had.sum::<f64>() / frames_per_s - watched.clone().sum::<f64>();
     let usual = idle_ms * (start - idle.0).as_secs_f64() + cpu_ms * watched.sum::<f64>();
     Row {
         server,
@@ -247,6 +251,7 @@ pub(crate) fn measure(server: Server, load: Load, span: Duration) -> Row {
         blind: load.viewers - viewers.len(),
         cpu_ms,
         setup_ms: (from.cpu_ms - idle.1.cpu_ms - usual) / n,
+        group_ms: cpu_ms * ahead.max(0.0) / n,
         rss_kb: (to.rss_kb as f64 - idle.1.rss_kb as f64) / n,
         threads: (to.threads as f64 - idle.1.threads as f64) / n,
         answers: after.iter().filter_map(|c| c.to_answer).map(ms).collect(),

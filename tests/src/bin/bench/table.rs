@@ -37,11 +37,12 @@ pub(crate) fn line(row: &Row) -> String {
         blind => format!(" ({blind} without a picture)"),
     };
     format!(
-        "| {} | {}{blind} | {:.1} | {:.1} | {:.2} | {:.1} | {} | {} | {:.3} % | {:.1} / {:.1} | {:.1} |",
+        "| {} | {}{blind} | {:.1} | {:.1} ({:.1}) | {:.2} | {:.1} | {} | {} | {:.3} % | {:.1} / {:.1} | {:.1} |",
         row.server,
         row.viewers,
         row.cpu_ms,
         row.setup_ms,
+        row.group_ms,
         row.rss_kb / 1024.0,
         row.threads,
         two(&row.answers, 0.5, 0.95),
@@ -164,14 +165,14 @@ process, UPnP off, with an ECDSA certificate.
 ";
 
 const COLUMNS: &str = "\
-| server | viewers | CPU ms per viewer per s | CPU ms per viewer's coming | RSS MB per viewer | threads per viewer | POST → answer ms \
+| server | viewers | CPU ms per viewer per s | CPU ms per viewer's coming (of it pictures) | RSS MB per viewer | threads per viewer | POST → answer ms \
 (median / p95) | → first key frame ms (median / p95) | loss | added latency ms (p50 / p99) | frames per s |
 |---|---|---|---|---|---|---|---|---|---|---|";
 
 const NOTES: &str = "\
 - CPU is user and system time of the server's process, less what it took before the first viewer came: reading a camera that nobody watches.
 - A viewer's coming is what it takes beside, until 3 s after the last one has a picture: signalling, ICE, DTLS, and the group of pictures
-  that it begins with.
+  that it begins with; what that takes where pictures come one by one is in brackets.
 - `fan_out: lists` leaves encryption to GStreamer, `fan_out: plain` also lets webrtcbin take each frame apart;
   `transport: libnice` is ICE, and a port, for each session, as other servers with webrtcbin have it;
   both together are what webrtcbin's public API alone makes of one thread that pushes lists (A1).
