@@ -1,9 +1,8 @@
-//! A few threads for what blocks: state changes, waiting for webrtcbin, events that go upstream.
+//! A few threads for what blocks (state changes, waiting for webrtcbin, events that go upstream), and pools like that one.
 //!
 //! Not tokio's blocking pool: sessions are also closed from threads that know no runtime.
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -24,53 +23,81 @@ struct State {
     idle: usize,
 }
 
-#[derive(Default)]
-struct Pool {
+/// Threads that come when there is something to do, and end when they are idle.
+pub(crate) struct Pool {
+    name: &'static str,
+    most: usize,
     state: Mutex<State>,
     wake: Condvar,
 }
 
-static POOL: LazyLock<Pool> = LazyLock::new(Pool::default);
+static SESSIONS: Pool = Pool::new("sluice-session", THREADS);
 
 /// Runs a job soon, on a thread that may block. Never blocks itself.
 pub(crate) fn run(job: impl FnOnce() + Send + 'static) {
-    let mut state = POOL.state.lock();
-    state.jobs.push_back(Box::new(job));
-    if state.idle >= state.jobs.len() || state.threads >= THREADS {
-        drop(state);
-        POOL.wake.notify_one();
-        return;
-    }
-    state.threads += 1;
-    drop(state);
-    let spawned = std::thread::Builder::new()
-        .name("sluice-session".to_owned())
-        .spawn(work);
-    if let Err(error) = spawned {
-        tracing::error!(%error, "no thread for a session");
-        POOL.state.lock().threads -= 1;
-    }
+    SESSIONS.run(job);
 }
 
-fn work() {
-    loop {
-        let mut state = POOL.state.lock();
-        while state.jobs.is_empty() {
-            state.idle += 1;
-            let timed_out = POOL.wake.wait_for(&mut state, IDLE).timed_out();
-            state.idle -= 1;
-            if timed_out && state.jobs.is_empty() {
-                state.threads -= 1;
-                return;
-            }
+impl Pool {
+    /// Makes one whose threads have this name (15 bytes at most), never more than so many.
+    pub(crate) const fn new(name: &'static str, most: usize) -> Self {
+        Self {
+            name,
+            most,
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+            }),
+            wake: Condvar::new(),
         }
-        let job = state.jobs.pop_front();
+    }
+
+    /// Gives how many threads there may be.
+    pub(crate) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Runs a job soon. Never blocks itself; if the system gives no more threads, it waits for one that is there.
+    pub(crate) fn run(&'static self, job: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock();
+        state.jobs.push_back(Box::new(job));
+        if state.idle >= state.jobs.len() || state.threads >= self.most {
+            drop(state);
+            self.wake.notify_one();
+            return;
+        }
+        state.threads += 1;
         drop(state);
-        if let Some(job) = job {
-            // A panic ends one session's job, not the pool.
-            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-            if caught.is_err() {
-                tracing::error!("a session's job panicked");
+        let spawned = std::thread::Builder::new()
+            .name(self.name.to_owned())
+            .spawn(|| self.work());
+        if let Err(error) = spawned {
+            tracing::error!(thread = self.name, %error, "no further thread");
+            self.state.lock().threads -= 1;
+        }
+    }
+
+    fn work(&self) {
+        loop {
+            let mut state = self.state.lock();
+            while state.jobs.is_empty() {
+                state.idle += 1;
+                let timed_out = self.wake.wait_for(&mut state, IDLE).timed_out();
+                state.idle -= 1;
+                if timed_out && state.jobs.is_empty() {
+                    state.threads -= 1;
+                    return;
+                }
+            }
+            let job = state.jobs.pop_front();
+            drop(state);
+            if let Some(job) = job {
+                // A panic ends one job, not the pool.
+                let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                if caught.is_err() {
+                    tracing::error!(thread = self.name, "a job panicked");
+                }
             }
         }
     }

@@ -418,7 +418,6 @@ impl Session {
                 Ok(Output::Transmit(packet)) if self.reads_heads() && is_rtcp(&packet.contents) => {
                 }
                 Ok(Output::Transmit(packet)) => {
-                    // A lost datagram is the network's business.
                     self.socket.send(&packet.contents, packet.destination);
                 }
                 Ok(Output::Event(event)) => self.on_event(event, now),

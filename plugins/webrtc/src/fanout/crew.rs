@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -14,6 +14,7 @@ use super::lists::Lists;
 use super::viewer::{Pusher, Viewer};
 use super::{Notice, Pushing};
 use crate::packetize::Frame;
+use crate::worker::Pool;
 
 /// Below, waking another thread (some 50 µs of a virtual machine's processor) takes more than it saves.
 const MANY: usize = 48;
@@ -21,8 +22,16 @@ const MANY: usize = 48;
 /// Viewers that one thread serves before it looks what is left: some 0.3 ms.
 const BATCH: usize = 12;
 
-/// An idle helper ends after this.
-const IDLE: Duration = Duration::from_secs(5);
+/// The helpers of all fan-outs.
+static HELPERS: LazyLock<Pool> = LazyLock::new(|| {
+    let further = std::thread::available_parallelism().map_or(0, |cores| cores.get() - 1);
+    Pool::new("sluice-fanout-n", further)
+});
+
+thread_local! {
+    /// The push that this helper is in.
+    static PUSHING: Arc<Pushing> = Pushing::watched();
+}
 
 /// Viewers that are served by one thread, with the number of their batch.
 type Batch = (usize, Vec<Viewer>);
@@ -53,7 +62,7 @@ pub(super) fn send(
     now: Instant,
     pusher: &Pusher<'_>,
 ) {
-    let helpers = CREW.most.min(viewers.len() / (2 * BATCH));
+    let helpers = HELPERS.most().min(viewers.len() / (2 * BATCH));
     if viewers.len() < MANY || helpers == 0 {
         let mut lists = Lists::new(frame);
         viewers.retain_mut(|viewer| viewer.take(frame, &mut lists, now, pusher));
@@ -68,7 +77,15 @@ pub(super) fn send(
         }),
         ended: Condvar::new(),
     });
-    CREW.call(&job, helpers);
+    for _ in 0..helpers {
+        let job = Arc::downgrade(&job);
+        HELPERS.run(move || {
+            // Who comes when all is done finds no job any more.
+            if let Some(job) = job.upgrade() {
+                PUSHING.with(|pushing| job.help(pushing));
+            }
+        });
+    }
     job.serve(pusher, VecDeque::pop_front);
     let work = job.finish();
     viewers.extend(work.done.into_iter().flat_map(|(_, batch)| batch));
@@ -136,79 +153,5 @@ impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.0.work.lock().helpers -= 1;
         self.0.ended.notify_one();
-    }
-}
-
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Arc<Job>>,
-    threads: usize,
-    idle: usize,
-}
-
-/// The helpers of all fan-outs.
-struct Crew {
-    /// So many threads there may be.
-    most: usize,
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-static CREW: LazyLock<Crew> = LazyLock::new(|| Crew {
-    most: std::thread::available_parallelism().map_or(0, |cores| cores.get() - 1),
-    state: Mutex::default(),
-    wake: Condvar::new(),
-});
-
-impl Crew {
-    /// Calls so many helpers to a job. Never blocks; if the system gives no more threads, fewer come.
-    fn call(&'static self, job: &Arc<Job>, helpers: usize) {
-        for _ in 0..helpers {
-            let mut state = self.state.lock();
-            state.jobs.push_back(Arc::clone(job));
-            if state.idle >= state.jobs.len() || state.threads >= self.most {
-                drop(state);
-                self.wake.notify_one();
-                continue;
-            }
-            state.threads += 1;
-            drop(state);
-            let spawned = std::thread::Builder::new()
-                .name("sluice-fanout-n".to_owned())
-                .spawn(|| self.run());
-            if let Err(error) = spawned {
-                tracing::warn!(%error, "no further thread for the fan-out");
-                self.state.lock().threads -= 1;
-            }
-        }
-    }
-
-    fn run(&self) {
-        let pushing = Pushing::watched();
-        while let Some(job) = self.next() {
-            // A panic ends one batch, not the helper.
-            let caught =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.help(&pushing)));
-            if caught.is_err() {
-                tracing::error!("a fan-out helper panicked");
-            }
-        }
-    }
-
-    /// Waits for a job; `None` when none has come for a while: the thread is not counted any more.
-    fn next(&self) -> Option<Arc<Job>> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(job) = state.jobs.pop_front() {
-                return Some(job);
-            }
-            state.idle += 1;
-            let timed_out = self.wake.wait_for(&mut state, IDLE).timed_out();
-            state.idle -= 1;
-            if timed_out && state.jobs.is_empty() {
-                state.threads -= 1;
-                return None;
-            }
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! One producer's fan-out: every frame to every viewer, by one thread that no viewer can hold up; with many viewers, the
-//! process's other fan-out threads help it, one per further core at most.
+//! One producer's fan-out: every frame to every viewer, by one thread that no viewer can hold up; with many viewers,
+//! the process's helpers take some of them, one per further core at most.
 //!
 //! A streaming thread hands in frames and never blocks. The thread owns the cached groups of pictures and
 //! the list of viewers; a viewer comes in only when it is connected and its certificate was checked,

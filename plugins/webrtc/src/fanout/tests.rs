@@ -68,19 +68,27 @@ fn open(pad: &gst::Pad) {
     pad.send_event(gst::event::Segment::new(&segment));
 }
 
-fn viewer(name: u8) -> (Arc<Member>, Arrivals) {
-    let (tell, arrivals) = channel();
+/// A pad that hands what comes to `take`.
+fn sink(
+    take: impl Fn(gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> + Send + Sync + 'static,
+) -> gst::Pad {
     let pad = gst::Pad::builder(gst::PadDirection::Sink)
-        .chain_function(move |_pad, _parent, buffer| {
-            let mut header = [0; 4];
-            buffer.copy_to_slice(0, &mut header).unwrap();
-            let [_, _, s0, s1] = header;
-            let _sent = tell.send((u16::from_be_bytes([s0, s1]), Instant::now()));
-            Ok(gst::FlowSuccess::Ok)
-        })
+        .chain_function(move |_pad, _parent, buffer| take(buffer))
         .event_function(|_, _, _| true)
         .build();
     open(&pad);
+    pad
+}
+
+fn viewer(name: u8) -> (Arc<Member>, Arrivals) {
+    let (tell, arrivals) = channel();
+    let pad = sink(move |buffer| {
+        let mut header = [0; 4];
+        buffer.copy_to_slice(0, &mut header).unwrap();
+        let [_, _, s0, s1] = header;
+        let _sent = tell.send((u16::from_be_bytes([s0, s1]), Instant::now()));
+        Ok(gst::FlowSuccess::Ok)
+    });
     (member(name, pad), arrivals)
 }
 
@@ -112,14 +120,10 @@ fn stuck_viewer(name: u8) -> Arc<Member> {
 fn a_viewer_is_told_where_a_stream_belongs_until_it_reports_on_it() {
     let (fanout, _notices) = fanout();
     let (tell, sizes) = channel();
-    let pad = gst::Pad::builder(gst::PadDirection::Sink)
-        .chain_function(move |_pad, _parent, buffer| {
-            let _sent = tell.send(buffer.size());
-            Ok(gst::FlowSuccess::Ok)
-        })
-        .event_function(|_, _, _| true)
-        .build();
-    open(&pad);
+    let pad = sink(move |buffer| {
+        let _sent = tell.send(buffer.size());
+        Ok(gst::FlowSuccess::Ok)
+    });
     let member = member(1, pad);
     fanout.join(member.clone());
     assert!(fanout.push(frame(0, true)));
@@ -355,23 +359,15 @@ fn with_many_viewers_the_last_does_not_wait_for_the_first() {
     let (fanout, notices) = fanout();
     let (reached, last) = channel();
     let last = Mutex::new(last);
-    let waits = gst::Pad::builder(gst::PadDirection::Sink)
-        .chain_function(move |_pad, _parent, _buffer| {
-            let reached: Result<(), _> = last.lock().recv_timeout(PATIENCE);
-            let reached = reached.map_err(|_nobody| gst::FlowError::Error);
-            reached.map(|()| gst::FlowSuccess::Ok)
-        })
-        .event_function(|_, _, _| true)
-        .build();
-    let breaks = gst::Pad::builder(gst::PadDirection::Sink)
-        .chain_function(move |_pad, _parent, _buffer| {
-            let _sent = reached.send(());
-            Err(gst::FlowError::Error)
-        })
-        .event_function(|_, _, _| true)
-        .build();
-    open(&waits);
-    open(&breaks);
+    let waits = sink(move |_buffer| {
+        let reached: Result<(), _> = last.lock().recv_timeout(PATIENCE);
+        let reached = reached.map_err(|_nobody| gst::FlowError::Error);
+        reached.map(|()| gst::FlowSuccess::Ok)
+    });
+    let breaks = sink(move |_buffer| {
+        let _sent = reached.send(());
+        Err(gst::FlowError::Error)
+    });
     let (waiting, broken) = (member(1, waits), member(2, breaks));
     fanout.join(waiting.clone());
     let _others = crowd(&fanout);

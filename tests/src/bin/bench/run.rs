@@ -242,9 +242,10 @@ pub(crate) fn measure(server: Server, load: Load, span: Duration) -> Row {
     let watched = viewers
         .iter()
         .map(|(came, _)| (start - *came).as_secs_f64());
+    let watched = watched.sum::<f64>();
     let had = before.iter().map(|counts| counts.video.frames as f64);
-    let ahead = had.sum::<f64>() / frames_per_s - watched.clone().sum::<f64>();
-    let usual = idle_ms * (start - idle.0).as_secs_f64() + cpu_ms * watched.sum::<f64>();
+    let ahead = had.sum::<f64>() / frames_per_s - watched;
+    let usual = idle_ms * (start - idle.0).as_secs_f64() + cpu_ms * watched;
     Row {
         server,
         viewers: load.viewers,
