@@ -7,6 +7,7 @@ mod flight;
 mod negotiate;
 mod nice;
 mod nice_agent;
+mod rehearsal;
 mod restart;
 pub(crate) mod rtcp;
 mod signalled;

@@ -66,8 +66,7 @@ pub(super) fn offer(webrtcbin: &gst::Element) -> Result<String, String> {
     let deadline = Instant::now() + BUDGET;
     let offer = create(webrtcbin, "create-offer", "offer", deadline)?;
     let text = offer.sdp().as_text().map_err(|error| error.to_string())?;
-    let offer = offer.to_value();
-    call(webrtcbin, "set-local-description", offer, deadline)?;
+    call(webrtcbin, "set-local-description", offer.into(), deadline)?;
     Ok(text)
 }
 
@@ -79,7 +78,7 @@ pub(super) fn offer_whole(webrtcbin: &gst::Element) -> Result<String, String> {
 /// Sets the answer to what `offer` gave.
 pub(super) fn accept(webrtcbin: &gst::Element, answer: &str) -> Result<(), String> {
     let deadline = Instant::now() + BUDGET;
-    let answer = description(WebRTCSDPType::Answer, answer)?.to_value();
+    let answer = description(WebRTCSDPType::Answer, answer)?.into();
     call(webrtcbin, "set-remote-description", answer, deadline).map(drop)
 }
 
@@ -90,7 +89,7 @@ fn respond(
     handshake: Handshake,
     deadline: Instant,
 ) -> Result<String, String> {
-    let offer = description(WebRTCSDPType::Offer, offer)?.to_value();
+    let offer = description(WebRTCSDPType::Offer, offer)?.into();
     call(webrtcbin, "set-remote-description", offer, deadline)?;
     let answer = create(webrtcbin, "create-answer", "answer", deadline)?;
     let text = answer.sdp().as_text().map_err(|error| error.to_string())?;
@@ -98,7 +97,7 @@ fn respond(
     // round trip, and some peers take seconds over it (F8).
     let setup = format!("a=setup:{}", handshake.setup());
     let text = text.replace("a=setup:active", &setup);
-    let answer = description(WebRTCSDPType::Answer, &text)?.to_value();
+    let answer = description(WebRTCSDPType::Answer, &text)?.into();
     call(webrtcbin, "set-local-description", answer, deadline)?;
     Ok(text)
 }

@@ -5,6 +5,7 @@ use std::sync::Once;
 use gst::prelude::*;
 
 use super::certificate;
+use super::rehearsal::rehearse;
 use crate::worker;
 
 /// Elements that webrtcbin is made of, one per plugin.
@@ -18,7 +19,7 @@ const ELEMENTS: &[&str] = &[
     "clocksync",
 ];
 
-/// Loads the plugins and makes the certificate, in the background, once per process.
+/// Loads the plugins, makes the certificate and shakes hands with itself, in the background, once per process.
 pub(crate) fn warm_up() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -35,11 +36,16 @@ pub(crate) fn warm_up() {
             // The first one of a process makes an RSA key for itself, though it is never used (F15).
             let first = gst::ElementFactory::make("dtlssrtpdec").build();
             drop(first);
-            if let Err(error) = certificate::ours() {
-                tracing::error!(
+            match certificate::ours() {
+                Ok(certificate) => {
+                    if let Err(error) = rehearse(certificate) {
+                        tracing::warn!(error, "the first session may take longer");
+                    }
+                }
+                Err(error) => tracing::error!(
                     error,
                     "no certificate; no viewer or publisher can be served"
-                );
+                ),
             }
         });
     });

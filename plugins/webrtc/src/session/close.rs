@@ -50,15 +50,16 @@ impl Session {
             let why = why.to_owned();
             signals.tell(Signal::Ended { why });
         }
+        // Before it is off the list: a rendition never counts a viewer that the list has not. Not under the lock:
+        // whoever made it takes locks of its own.
+        let rendition = self.rendition.lock().take();
+        drop(rendition);
         if let Some(producer) = self.producer.upgrade() {
             producer.remove_session(&self.id, why);
             if let Some(fanout) = producer.fanout() {
                 fanout.leave(&self.member);
             }
         }
-        // Not under the lock: whoever made it takes locks of its own.
-        let rendition = self.rendition.lock().take();
-        drop(rendition);
         let connected = first != Phase::Connecting;
         let session = self.clone();
         worker::run(move || session.take_down(connected));

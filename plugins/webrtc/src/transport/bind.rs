@@ -3,7 +3,10 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sluice_core::ice_lite::Interfaces;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -12,6 +15,10 @@ const BUFFER: usize = 4 << 20;
 
 /// Ports that the kernel chooses may be taken for the other family or for TCP.
 const TRIES: usize = 32;
+
+/// The interfaces are asked for anew after so long: each time costs 0.2 ms of CPU, as much as a fortieth of a session, and many
+/// sessions come together.
+const KNOWN: Duration = Duration::from_millis(500);
 
 /// Connections that wait to be taken.
 const BACKLOG: i32 = 64;
@@ -143,12 +150,30 @@ pub fn interfaces() -> Vec<(String, IpAddr)> {
     interfaces.collect()
 }
 
+/// Gives the interfaces as they were half a second ago at most.
+fn known_interfaces() -> Arc<Vec<(String, IpAddr)>> {
+    type Known = (Instant, Arc<Vec<(String, IpAddr)>>);
+    static LAST: Mutex<Option<Known>> = Mutex::new(None);
+    let now = Instant::now();
+    let mut last = LAST.lock();
+    if let Some((since, known)) = &*last
+        && now.saturating_duration_since(*since) < KNOWN
+    {
+        return Arc::clone(known);
+    }
+    let known = Arc::new(interfaces());
+    *last = Some((now, Arc::clone(&known)));
+    known
+}
+
 /// Gives the addresses at which this machine is reached: all of its own of these families that the filter lets through, and
 /// loopback only where there is nothing else.
 pub(super) fn addresses(v4: bool, v6: bool, told: &Interfaces) -> Vec<IpAddr> {
-    let interfaces = interfaces().into_iter();
-    let told = interfaces.filter(|(name, ip)| told.allows(name, *ip));
-    let all = told.map(|(_, ip)| ip);
+    let interfaces = known_interfaces();
+    let told = interfaces
+        .iter()
+        .filter(|(name, ip)| told.allows(name, *ip));
+    let all = told.map(|(_, ip)| *ip);
     let all: Vec<IpAddr> = all
         .filter(|ip| if ip.is_ipv4() { v4 } else { v6 })
         .collect();
