@@ -7,7 +7,6 @@ mod flight;
 mod negotiate;
 mod nice;
 mod nice_agent;
-mod rehearsal;
 mod restart;
 pub(crate) mod rtcp;
 mod signalled;
@@ -30,7 +29,7 @@ use crate::worker;
 pub(crate) use certificate::{Certificate, ours as our_certificate};
 pub(crate) use negotiate::with_formats;
 pub use signalled::{Signal, Signals};
-pub(crate) use warm::warm_up;
+pub(crate) use warm::{warm_up, warmed_up};
 
 /// The shortest jitter buffer, in milliseconds. `rtpjitterbuffer` without any takes each packet that does not come at
 /// the very moment it was reckoned for as lost (measured on 1.22 on loopback: 22 of 600 frames came out).

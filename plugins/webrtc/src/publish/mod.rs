@@ -113,7 +113,10 @@ impl Ingress {
 
     /// Closes all publishers. Blocks until they are gone, for a second or two at most.
     pub(crate) fn stop(&self) {
-        self.state.lock().running = false;
+        let ran = std::mem::replace(&mut self.state.lock().running, false);
+        if ran {
+            peer::warmed_up();
+        }
         let (done, all) = std::sync::mpsc::channel::<()>();
         for session in self.sessions() {
             let done = done.clone();

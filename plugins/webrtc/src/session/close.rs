@@ -50,7 +50,7 @@ impl Session {
             let why = why.to_owned();
             signals.tell(Signal::Ended { why });
         }
-        // Before it is off the list: a rendition never counts a viewer that the list has not. Not under the lock:
+        // Before it is off the list: who sees that it has gone sees that its rendition has one less. Not under the lock:
         // whoever made it takes locks of its own.
         let rendition = self.rendition.lock().take();
         drop(rendition);
