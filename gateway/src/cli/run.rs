@@ -136,6 +136,8 @@ async fn supervise(config: &Config) -> ExitCode {
             "The port was lost as soon as it was open; start again.",
         );
     };
+    // Before the port is open.
+    gstsluicewebrtc::receive_with(config.receive_threads);
     if let Err(sentence) = open_media_port(config) {
         return super::fail(WENT_WRONG, &sentence);
     }

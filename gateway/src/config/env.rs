@@ -75,6 +75,7 @@ pub(super) fn apply(raw: &mut RawConfig, environment: &[(String, String)]) -> Ve
             "RECORD_KEEP_FREE" => set(&mut raw.record.keep_free, entry),
             "TRANSCODES" => set(&mut raw.transcodes, entry),
             _ if key.starts_with("RECORD_UPLOAD_") => set_upload(raw, key, entry),
+            "WEBRTC_RECEIVE_THREADS" => set(&mut raw.webrtc.receive_threads, entry),
             "WEBRTC_PACING" => set(&mut raw.webrtc.pacing, entry),
             "WEBRTC_MAX_CPU" => set(&mut raw.webrtc.max_cpu, entry),
             "WEBRTC_MAX_SEND_DELAY" => set(&mut raw.webrtc.max_send_delay, entry),

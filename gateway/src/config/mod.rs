@@ -66,6 +66,8 @@ pub struct Config {
     pub ice_servers: Vec<IceSource>,
     /// How media gets here.
     pub transport: TransportSpec,
+    /// How many threads receive media; `None`: as the cores allow.
+    pub receive_threads: Option<usize>,
     /// Over which time a large frame is sent to a viewer; zero: at once.
     pub pacing: Duration,
     /// Above which load further viewers are refused.
@@ -162,6 +164,7 @@ impl Config {
             access,
             ice_servers: Vec::new(),
             transport,
+            receive_threads: None,
             pacing: overload::PACING,
             watermarks: Watermarks::default(),
             keep: Retention::default(),
@@ -195,6 +198,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
     let ice_servers = server::ice_servers(&raw.webrtc.ice_servers, errors);
     let mut transport = transport::convert(&raw.webrtc, errors);
     transport.stun_server = stun_server(&ice_servers);
+    let receive_threads = transport::receive_threads(&raw.webrtc.receive_threads, errors);
     let pacing = overload::pacing(&raw.webrtc, errors);
     let watermarks = overload::convert(&raw.webrtc, errors);
     let transcodes = transcode::slots(&raw.transcodes, errors);
@@ -229,6 +233,7 @@ fn convert(raw: &raw::RawConfig, errors: &mut Vec<ConfigError>) -> Config {
         access,
         ice_servers,
         transport,
+        receive_threads,
         pacing,
         watermarks,
         keep,

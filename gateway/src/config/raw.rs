@@ -65,6 +65,7 @@ pub(super) struct RawWebrtc {
     pub(super) fan_out: Text,
     pub(super) hosts: Option<RawList>,
     pub(super) interfaces: Option<RawList>,
+    pub(super) receive_threads: Text,
     pub(super) pacing: Text,
     pub(super) max_cpu: Text,
     pub(super) max_send_delay: Text,

@@ -105,6 +105,17 @@ fn the_watermarks_of_load_are_set_and_turned_off() {
 }
 
 #[test]
+fn the_cores_say_how_many_threads_receive_unless_a_number_does() {
+    let threads =
+        |keys: &str| parse(&format!("webrtc: {{{keys}}}\n{DOOR}")).map(|c| c.receive_threads);
+    assert_eq!(threads("").unwrap(), None);
+    assert_eq!(threads("receive_threads: auto").unwrap(), None);
+    assert_eq!(threads("receive_threads: 3").unwrap(), Some(3));
+    assert!(threads("receive_threads: 0").is_err());
+    assert!(threads("receive_threads: 17").is_err());
+}
+
+#[test]
 fn large_frames_are_spread_over_20_ms_unless_something_is_said() {
     let pacing = |keys: &str| parse(&format!("webrtc: {{{keys}}}\n{DOOR}")).map(|c| c.pacing);
     assert_eq!(pacing("").unwrap(), Duration::from_millis(20));

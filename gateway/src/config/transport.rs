@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use gstsluicewebrtc::{FanOut, Ice};
+use gstsluicewebrtc::{FanOut, Ice, MOST_RECEIVE_THREADS};
 use sluice_core::ice_lite::Interfaces;
 use sluice_pipelines::TransportSpec;
 
@@ -53,6 +53,23 @@ fn word<T: Default>(
         errors.push(error.value(&entry.value));
         T::default()
     })
+}
+
+/// Reads how many threads receive; `auto` is none in particular.
+pub(super) fn receive_threads(raw: &Text, errors: &mut Vec<ConfigError>) -> Option<usize> {
+    let entry = raw.as_ref().filter(|entry| entry.value != "auto")?;
+    let count = entry.value.parse().ok();
+    let count = count.filter(|count| (1..=MOST_RECEIVE_THREADS).contains(count));
+    if count.is_none() {
+        let error = ConfigError::new(
+            &entry.place,
+            "webrtc.receive_threads",
+            "is no number of threads",
+            format!("write 1 to {MOST_RECEIVE_THREADS}, or auto"),
+        );
+        errors.push(error.value(&entry.value));
+    }
+    count
 }
 
 fn tcp(raw: &Text, errors: &mut Vec<ConfigError>) -> bool {

@@ -38,8 +38,8 @@ pub use renditions::{FIRST_RENDITION, Lease, Renditions};
 pub use sink::WhepSink;
 pub use source::{PublisherPolicy, WhipSrc};
 pub use transport::{
-    Agent as IceAgent, FanOut, Ice, PortStatus, Transport, TurnServer, configure, interfaces,
-    open as open_port, pace, ports,
+    Agent as IceAgent, FanOut, Ice, MOST_RECEIVE_THREADS, PortStatus, Transport, TurnServer,
+    configure, interfaces, open as open_port, pace, ports, receive_with,
 };
 pub use viewers::{Chosen, Invited, Joined, KeyFrame, Patched, ViewerEvent, ViewerInfo, Viewers};
 

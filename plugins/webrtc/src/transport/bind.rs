@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use sluice_core::ice_lite::Interfaces;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// A key frame of a hundred viewers comes at once. The kernel gives less where `net.core.wmem_max` says so.
 const BUFFER: usize = 4 << 20;
@@ -27,7 +27,8 @@ const BACKLOG: i32 = 64;
 #[derive(Debug)]
 pub(super) struct Sockets {
     pub(super) port: u16,
-    pub(super) udp: Vec<UdpSocket>,
+    /// For each family as many as there are receivers: the kernel gives all that comes from one address to the same one.
+    pub(super) udp: Vec<Vec<UdpSocket>>,
     pub(super) tcp: Vec<TcpListener>,
 }
 
@@ -36,7 +37,11 @@ pub(super) struct Sockets {
 /// # Errors
 ///
 /// No port of the range is free, or this machine has no network at all.
-pub(super) fn open(ports: &RangeInclusive<u16>, tcp: bool) -> io::Result<Sockets> {
+pub(super) fn open(
+    ports: &RangeInclusive<u16>,
+    tcp: bool,
+    receivers: usize,
+) -> io::Result<Sockets> {
     let any = *ports.start() == 0;
     let tries: Box<dyn Iterator<Item = u16>> = if any {
         Box::new(std::iter::repeat_n(0, TRIES))
@@ -45,7 +50,7 @@ pub(super) fn open(ports: &RangeInclusive<u16>, tcp: bool) -> io::Result<Sockets
     };
     let mut last = io::Error::from(ErrorKind::AddrInUse);
     for port in tries {
-        match open_one(port, tcp) {
+        match open_one(port, tcp, receivers) {
             Ok(sockets) => return Ok(sockets),
             Err(error) if error.kind() == ErrorKind::AddrInUse => last = error,
             Err(error) => return Err(error),
@@ -54,7 +59,7 @@ pub(super) fn open(ports: &RangeInclusive<u16>, tcp: bool) -> io::Result<Sockets
     Err(last)
 }
 
-fn open_one(port: u16, tcp: bool) -> io::Result<Sockets> {
+fn open_one(port: u16, tcp: bool, receivers: usize) -> io::Result<Sockets> {
     let v4 = udp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
     let port = match &v4 {
         Ok(socket) => socket.local_addr()?.port(),
@@ -74,6 +79,8 @@ fn open_one(port: u16, tcp: bool) -> io::Result<Sockets> {
     } else {
         Vec::new()
     };
+    let udp = udp.into_iter().map(|first| shared(first, receivers));
+    let udp = udp.collect::<io::Result<_>>()?;
     Ok(Sockets { port, udp, tcp })
 }
 
@@ -100,7 +107,23 @@ fn present<T>(v4: io::Result<T>, v6: io::Result<T>) -> io::Result<Vec<T>> {
     }
 }
 
+/// Opens further sockets beside the first one. That was bound alone, so that a port of another program's is an error; only
+/// then may others share it (`SO_REUSEPORT`, socket(7)).
+fn shared(first: UdpSocket, receivers: usize) -> io::Result<Vec<UdpSocket>> {
+    if receivers < 2 {
+        return Ok(vec![first]);
+    }
+    let address = first.local_addr()?;
+    SockRef::from(&first).set_reuse_port(true)?;
+    let further = (1..receivers).map(|_| udp_as(address, true));
+    std::iter::once(Ok(first)).chain(further).collect()
+}
+
 fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    udp_as(address, false)
+}
+
+fn udp_as(address: SocketAddr, shares: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -108,6 +131,9 @@ fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
+    }
+    if shares {
+        socket.set_reuse_port(true)?;
     }
     socket.bind(&address.into())?;
     // Only a wish; the kernel says no by taking less.
@@ -191,9 +217,10 @@ mod tests {
 
     #[test]
     fn all_sockets_have_one_port() {
-        let sockets = open(&(0..=u16::MAX), true).unwrap();
+        let sockets = open(&(0..=u16::MAX), true, 2).unwrap();
         let mut ports: Vec<u16> = Vec::new();
-        ports.extend(sockets.udp.iter().map(|s| s.local_addr().unwrap().port()));
+        let udp = sockets.udp.iter().flatten();
+        ports.extend(udp.map(|s| s.local_addr().unwrap().port()));
         ports.extend(sockets.tcp.iter().map(|s| s.local_addr().unwrap().port()));
         assert!(ports.iter().all(|port| *port == sockets.port), "{ports:?}");
         assert_eq!(sockets.udp.len(), sockets.tcp.len());
@@ -201,14 +228,46 @@ mod tests {
 
     #[test]
     fn the_first_free_port_of_a_range_is_taken() {
-        let taken = open(&(0..=u16::MAX), false).unwrap();
+        let taken = open(&(0..=u16::MAX), false, 2).unwrap();
         let port = taken.port;
-        let error = open(&(port..=port), false).unwrap_err();
+        // Not even who would share it gets a port that is in use.
+        let error = open(&(port..=port), false, 2).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         let Some(last) = port.checked_add(20) else {
             return;
         };
-        let next = open(&(port..=last), false).unwrap();
+        let next = open(&(port..=last), false, 1).unwrap();
         assert!(next.port > port && next.port <= last);
+    }
+
+    #[test]
+    fn each_peer_has_one_receiver_and_all_receivers_have_peers() {
+        const RECEIVERS: usize = 3;
+        const PEERS: u8 = 64;
+        let sockets = open(&(0..=u16::MAX), false, RECEIVERS).unwrap();
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, sockets.port));
+        let peers: Vec<_> = (0..PEERS)
+            .map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+            .collect();
+        for _round in 0..3 {
+            for (number, peer) in (0..).zip(&peers) {
+                peer.send_to(&[number], to).unwrap();
+            }
+        }
+        let mut seen = Vec::new();
+        for socket in &sockets.udp[0] {
+            socket.set_nonblocking(true).unwrap();
+            let mut packet = [0; 1];
+            let mut of_it: Vec<u8> = Vec::new();
+            while socket.recv(&mut packet).is_ok() {
+                of_it.push(packet[0]);
+            }
+            of_it.sort_unstable();
+            let whole = of_it.chunks(3).all(|three| three == [three[0]; 3]);
+            assert!(whole, "a peer's packets went to several: {of_it:?}");
+            assert!(!of_it.is_empty(), "a receiver has nothing to do");
+            seen.extend(of_it);
+        }
+        assert_eq!(seen.len(), 3 * usize::from(PEERS));
     }
 }

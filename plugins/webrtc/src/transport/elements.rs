@@ -1,7 +1,6 @@
 //! The two elements that a transport lends to webrtcbin: packets in, packets out. Neither has a thread (ICE.md, I14, I16).
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Once, OnceLock};
 
 use gst::glib;
 use gst::prelude::*;
@@ -24,9 +23,8 @@ impl IceSrc {
     /// Pushes one packet into webrtcbin, whose own queue stands right behind: returns at once.
     pub(super) fn deliver(&self, packet: &[u8]) {
         let imp = self.imp();
-        if !imp.started.swap(true, Relaxed) {
-            imp.start();
-        }
+        // Two receivers may have packets of one session, from two addresses.
+        imp.started.call_once(|| imp.start());
         let mut buffer = gst::Buffer::from_mut_slice(packet.to_vec());
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(self.current_running_time());
@@ -75,7 +73,7 @@ mod src {
 
     pub(crate) struct IceSrc {
         pub(super) pad: gst::Pad,
-        pub(super) started: AtomicBool,
+        pub(super) started: Once,
     }
 
     impl IceSrc {
@@ -102,7 +100,7 @@ mod src {
             let template = class.pad_template("src").expect("it is the class's own");
             Self {
                 pad: gst::Pad::from_template(&template),
-                started: AtomicBool::new(false),
+                started: Once::new(),
             }
         }
     }

@@ -27,6 +27,7 @@ pub(crate) use elements::SINK as ICE_SINK;
 pub(crate) use encrypt::take_over;
 use mux::Mux;
 pub use pacer::pace;
+pub use receive::{MOST_THREADS as MOST_RECEIVE_THREADS, receive_with};
 use sluice_core::ice_lite::Interfaces;
 pub use stats::PortStatus;
 

@@ -27,6 +27,8 @@ const FULL_MS: i32 = 2;
 
 /// A UDP socket of one family.
 pub(super) struct Udp {
+    /// Who reads it.
+    pub(super) receiver: usize,
     pub(super) socket: UdpSocket,
     pub(super) state: UdpSocketState,
     v4: bool,
@@ -72,7 +74,8 @@ impl Mux {
     }
 
     fn open(ports: &RangeInclusive<u16>, tcp: bool) -> io::Result<Arc<Self>> {
-        let sockets = bind::open(ports, tcp)?;
+        let receivers = receive::threads();
+        let sockets = bind::open(ports, tcp, receivers)?;
         let wanted = *ports.start();
         if wanted != 0 && sockets.port != wanted {
             tracing::warn!(
@@ -81,8 +84,11 @@ impl Mux {
                 "the media port is in use by another program; media go through another one, which firewalls must let in"
             );
         }
-        let udp = sockets.udp.into_iter().map(|socket| {
+        let udp = sockets.udp.into_iter().map(IntoIterator::into_iter);
+        let udp = udp.flat_map(Iterator::enumerate);
+        let udp = udp.map(|(receiver, socket)| {
             Ok(Udp {
+                receiver,
                 state: UdpSocketState::new(UdpSockRef::from(&socket))?,
                 v4: socket.local_addr()?.is_ipv4(),
                 socket,
@@ -96,8 +102,8 @@ impl Mux {
             outer: Outer::default(),
             sessions: Mutex::default(),
         });
-        receive::start(&mux, sockets.tcp)?;
-        tracing::debug!(port = mux.port, tcp, "media port open");
+        receive::start(&mux, sockets.tcp, receivers)?;
+        tracing::debug!(port = mux.port, tcp, receivers, "media port open");
         Ok(mux)
     }
 
@@ -280,8 +286,7 @@ impl Mux {
         match to.protocol {
             Protocol::Tcp(id) => self.send_stream(id, bytes, lengths),
             Protocol::Udp => {
-                let mut udp = self.udp.iter();
-                let Some(udp) = udp.find(|udp| udp.v4 == to.remote.is_ipv4()) else {
+                let Some(udp) = self.udp_to(to.remote) else {
                     return true;
                 };
                 for (start, end, segment) in trains(lengths, udp.state.max_gso_segments()) {
@@ -292,6 +297,15 @@ impl Mux {
                 true
             }
         }
+    }
+
+    /// Gives the socket that sends to a peer: each has a buffer of its own, and a peer's packets keep their order.
+    fn udp_to(&self, remote: SocketAddr) -> Option<&Udp> {
+        let of_family = self.udp.iter().filter(|udp| udp.v4 == remote.is_ipv4());
+        let count = of_family.clone().count();
+        of_family
+            .clone()
+            .nth(usize::from(remote.port()) % count.max(1))
     }
 
     fn send_stream(&self, id: u64, bytes: &[u8], lengths: &[usize]) -> bool {

@@ -1,10 +1,13 @@
-//! The thread that receives for all sessions.
+//! The threads that receive for all sessions: one, or several where there are cores for them. What comes from one address
+//! comes to one of them, in its order.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -41,6 +44,31 @@ const STRANGERS: usize = 256;
 const FIRST: usize = 16;
 const LISTENERS: usize = 8;
 
+/// More have nothing to do: one takes the reports of some thousand viewers.
+pub const MOST_THREADS: usize = 16;
+
+/// Of the machine's cores, so many are left to others for each thread.
+const CORES: usize = 4;
+
+/// How many are wanted; 0: as the cores allow.
+static WANTED: AtomicUsize = AtomicUsize::new(0);
+
+/// Sets how many threads receive at a port that is opened from now on; `None`: one for each four cores, at most four.
+pub fn receive_with(threads: Option<usize>) {
+    WANTED.store(threads.unwrap_or(0).min(MOST_THREADS), Relaxed);
+}
+
+/// Gives how many there are to be.
+pub(super) fn threads() -> usize {
+    match WANTED.load(Relaxed) {
+        0 => {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            (cores / CORES).clamp(1, 4)
+        }
+        wanted => wanted,
+    }
+}
+
 struct Stream {
     connection: Arc<Connection>,
     reader: Reader,
@@ -49,20 +77,29 @@ struct Stream {
 
 struct Receiver {
     mux: Arc<Mux>,
+    /// Which of them. The first one has the connections and the sessions' time as well.
+    number: usize,
     poll: Poll,
     listeners: Vec<mio::net::TcpListener>,
     streams: HashMap<usize, Stream>,
     next: usize,
 }
 
-/// Starts it. It runs until the process ends.
+/// Starts them. They run until the process ends.
 ///
 /// # Errors
 ///
 /// There are no more threads or descriptors.
-pub(super) fn start(mux: &Arc<Mux>, listeners: Vec<TcpListener>) -> io::Result<()> {
+pub(super) fn start(mux: &Arc<Mux>, listeners: Vec<TcpListener>, threads: usize) -> io::Result<()> {
+    for number in 1..threads {
+        start_one(mux, Vec::new(), number)?;
+    }
+    start_one(mux, listeners, 0)
+}
+
+fn start_one(mux: &Arc<Mux>, listeners: Vec<TcpListener>, number: usize) -> io::Result<()> {
     let poll = Poll::new()?;
-    for (index, udp) in mux.udp.iter().enumerate() {
+    for (index, udp) in own(mux, number).enumerate() {
         let fd = udp.socket.as_raw_fd();
         poll.registry()
             .register(&mut SourceFd(&fd), Token(index), Interest::READABLE)?;
@@ -76,6 +113,7 @@ pub(super) fn start(mux: &Arc<Mux>, listeners: Vec<TcpListener>) -> io::Result<(
     }
     let receiver = Receiver {
         mux: Arc::clone(mux),
+        number,
         poll,
         listeners,
         streams: HashMap::new(),
@@ -87,20 +125,27 @@ pub(super) fn start(mux: &Arc<Mux>, listeners: Vec<TcpListener>) -> io::Result<(
         .map(drop)
 }
 
+/// Gives the sockets of one receiver.
+fn own(mux: &Mux, number: usize) -> impl Iterator<Item = &Udp> {
+    mux.udp.iter().filter(move |udp| udp.receiver == number)
+}
+
 impl Receiver {
     fn run(mut self) {
         let mut events = Events::with_capacity(256);
         let mut memory = vec![0; BATCH * TRAIN];
         let mut due = Instant::now() + TICK;
         // Readiness is told once: a socket that was not read to its end stays in here.
-        let mut unread = vec![false; self.mux.udp.len()];
+        let mut unread = vec![false; own(&self.mux, self.number).count()];
         loop {
             let wait = if unread.contains(&true) {
-                Duration::ZERO
+                Some(Duration::ZERO)
+            } else if self.number == 0 {
+                Some(due.saturating_duration_since(Instant::now()))
             } else {
-                due.saturating_duration_since(Instant::now())
+                None
             };
-            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+            if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != ErrorKind::Interrupted
             {
                 tracing::error!(%error, "the media port cannot be read");
@@ -114,13 +159,13 @@ impl Receiver {
                     None => self.on_stream(index, event.is_writable()),
                 }
             }
-            for (udp, unread) in self.mux.udp.iter().zip(&mut unread) {
+            for (udp, unread) in own(&self.mux, self.number).zip(&mut unread) {
                 if *unread {
                     *unread = receive(&self.mux, udp, &mut memory);
                 }
             }
             let now = Instant::now();
-            if now >= due {
+            if self.number == 0 && now >= due {
                 due = now + TICK;
                 self.mux.on_time(now);
                 self.close_strangers(now);

@@ -64,8 +64,7 @@ impl Bystanders {
                 "a bystander's picture stood still: {counts:?}"
             );
             // What the network lost is there once it was asked for again.
-            let whole = || (viewer.counts().video.lost == 0).then_some(());
-            until(secs(5), "every packet of a bystander's", whole);
+            viewer.wait_repaired(secs(5));
         }
     }
 }
