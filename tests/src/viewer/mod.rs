@@ -339,18 +339,6 @@ impl Viewer {
             .unwrap_or_else(|| panic!("no {more} frames within {limit:?}: {:?}", self.counts()));
     }
 
-    /// Waits until what was lost has come after all, but for one packet in 500: str0m keeps track of the latest hundred, so
-    /// that one from the start of a larger frame is never asked for.
-    ///
-    /// # Panics
-    /// When it does not come in time, with what came.
-    pub fn wait_repaired(&self, limit: Duration) {
-        let video = || self.counts().video;
-        let repaired = || (video().lost * 500 <= video().expected).then_some(());
-        within(limit, repaired)
-            .unwrap_or_else(|| panic!("not repaired within {limit:?}: {:?}", self.counts()));
-    }
-
     /// Waits until `more` further audio packets have come.
     ///
     /// # Panics

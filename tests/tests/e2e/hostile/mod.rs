@@ -64,7 +64,8 @@ impl Bystanders {
                 "a bystander's picture stood still: {counts:?}"
             );
             // What the network lost is there once it was asked for again.
-            viewer.wait_repaired(secs(5));
+            let whole = || (viewer.counts().video.lost == 0).then_some(());
+            until(secs(5), "every packet of a bystander's", whole);
         }
     }
 }
